@@ -1,0 +1,53 @@
+//! Step 1: from the wire to an [`Exchange`](crate::exchange::Exchange).
+//!
+//! Several fronts (the sidecar, a tower Layer, pingora, a HAR file) share one
+//! door to what comes behind: [`Observe`]. A front forwards; it knows nothing
+//! of rules or stores.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::exchange::{Exchange, Request};
+
+/// A future that a front awaits.
+pub type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The door between capture and the rest: asked once for each request.
+pub trait Observe: Send + Sync + 'static {
+    /// Called when a request's head has arrived and before anything goes
+    /// upstream. `target` is the origin form as sent (path and query).
+    ///
+    /// `None`: nobody is interested; the front copies nothing and calls nothing
+    /// more. This is the path of most requests: it must cost one route look-up
+    /// and no allocation.
+    fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>>;
+}
+
+/// What watches one exchange that somebody is interested in.
+pub trait Witness: Send {
+    /// Which bodies to copy aside.
+    fn wants(&self) -> Wants;
+
+    /// Called once with the head (its body is still empty), before the request
+    /// goes on. A future that comes back is awaited first (a look-up of what is
+    /// about to be deleted); it bounds its own time.
+    fn begin(&mut self, request: &Request) -> Option<Pending>;
+
+    /// Called once when the exchange has ended: well, badly, or because the
+    /// client left. The front lets the reply end (sends its last byte) only
+    /// after the future is done; it bounds its own time and never fails: a
+    /// record that cannot be written is the observer's trouble.
+    ///
+    /// A front that is itself dropped must still call this (and spawn the
+    /// future): a client that hangs up still acted.
+    fn observe(self: Box<Self>, exchange: Exchange) -> Pending;
+}
+
+/// Which bodies a witness wants copied aside, and how much of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Copy the request's body.
+    pub request_body: bool,
+    /// Copy the response's body.
+    pub response_body: bool,
+}

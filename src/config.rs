@@ -1,0 +1,1 @@
+//! The configuration: composes each step's settings.

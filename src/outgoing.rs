@@ -1,0 +1,1 @@
+//! sidetrail's own outgoing calls: one bounded GET, used for `/me`, JWKS and `fetch`.

@@ -1,0 +1,1 @@
+//! The whole path as code, on one screen.

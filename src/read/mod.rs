@@ -1,0 +1,1 @@
+//! Step 4: from the store to people: page, API, exports.

@@ -1,0 +1,1 @@
+//! The one test binary: stories through real sockets, snapshots, the import table.
