@@ -50,3 +50,12 @@ pub struct Problem {
     /// The way out.
     pub help: Option<String>,
 }
+
+/// The known word that is nearest to one that is not known, if any is near enough to be meant.
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
+        .filter(|(distance, word)| *distance <= 1 + word.len().min(unknown.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
