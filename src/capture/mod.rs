@@ -4,6 +4,8 @@
 //! door to what comes behind: [`Observe`]. A front forwards; it knows nothing
 //! of rules or stores.
 
+pub(crate) mod body;
+
 use std::future::Future;
 use std::pin::Pin;
 
