@@ -6,6 +6,14 @@
 
 pub(crate) mod body;
 
+pub(crate) mod client_address;
+pub(crate) mod settings;
+pub mod sidecar;
+pub(crate) mod wire;
+
+pub use client_address::{Network, NetworkError};
+pub use settings::{Settings, Upstream, UpstreamError};
+
 use std::future::Future;
 use std::pin::Pin;
 
