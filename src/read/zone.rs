@@ -9,19 +9,19 @@ use jiff::{SignedDuration, Span, Timestamp, ToSpan, Zoned};
 
 /// A time zone and the name by which people chose it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Zone {
+pub struct Zone {
     name: String,
     rules: TimeZone,
 }
 
 impl Zone {
     /// Coordinated universal time.
-    pub(crate) fn utc() -> Zone {
+    pub fn utc() -> Zone {
         Zone { name: "UTC".to_owned(), rules: TimeZone::UTC }
     }
 
     /// The zone of an IANA name (`Europe/Rome`) or `UTC`; None for a name that nobody knows.
-    pub(crate) fn named(name: &str) -> Option<Zone> {
+    pub fn named(name: &str) -> Option<Zone> {
         if name.eq_ignore_ascii_case("utc") || name.eq_ignore_ascii_case("z") {
             return Some(Zone::utc());
         }
@@ -31,7 +31,7 @@ impl Zone {
     }
 
     /// Its name, as it is printed and as `tz` takes it.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 

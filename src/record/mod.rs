@@ -36,6 +36,34 @@ pub struct Recorder(Arc<()>);
 #[derive(Clone)]
 pub struct Store(Arc<()>);
 
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Right {
+    /// The page and the API.
+    Read,
+    /// Exports.
+    Export,
+    /// What changes the running server.
+    Admin,
+}
+
+/// A reader's token as the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its number.
+    pub id: i64,
+    /// What its owner called it.
+    pub name: String,
+    /// What it allows.
+    pub rights: std::collections::BTreeSet<Right>,
+    /// Whose events it may see; `None` means all.
+    pub workspaces: Option<std::collections::BTreeSet<String>>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked: Option<Timestamp>,
+}
+
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {}
@@ -78,6 +106,21 @@ impl Recorder {
 impl Store {
     /// Opens an existing store for reading only (the CLI beside a running server).
     pub fn open_existing(_settings: &Settings) -> Result<Store, OpenError> {
+        todo!()
+    }
+
+    /// 32 bytes that only this store has, made with it: what cursors are signed with.
+    pub fn secret(&self) -> [u8; 32] {
+        todo!()
+    }
+
+    /// The token of a secret's SHA-256, revoked or not.
+    pub fn token_by_hash(&self, _sha256: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        todo!()
+    }
+
+    /// Every token, oldest first.
+    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         todo!()
     }
 

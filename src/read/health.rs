@@ -1,0 +1,23 @@
+//! Whether it runs, and whether it can answer.
+
+use axum::extract::State as From;
+
+use super::error::ReadError;
+use super::state::State;
+use crate::record::Store;
+
+/// Whether the process runs.
+#[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, description = "It runs")))]
+pub(crate) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the log can be read now.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "It answers"),
+    (status = 503, description = "The log cannot be read"),
+))]
+pub(crate) async fn readyz(From(state): From<State>) -> Result<&'static str, ReadError> {
+    state.ask(Store::newest).await?;
+    Ok("ok\n")
+}

@@ -1,0 +1,356 @@
+//! The parameters of a question: read from a URL, written back to one, made into a filter.
+
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::{FIELDS, Mistake, OTHERS, PAGING_NAMES, When, category_of, closest, field_of, name_of};
+use crate::event::Outcome;
+use crate::read::search;
+use crate::read::zone::Zone;
+use crate::record::query::{Clause, Field, Filter, Order, Position, Scope};
+
+/// How many events a list may hold.
+pub const LIMITS: RangeInclusive<u16> = 1..=1000;
+/// A value longer than this is no name, id or search.
+const MAX_VALUE_CHARS: usize = 512;
+/// More values than this are not typed by people, and each costs the store.
+const MAX_VALUES: usize = 200;
+
+/// How far events are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counting {
+    /// Not at all.
+    None,
+    /// No further than 10,000.
+    #[default]
+    Capped,
+    /// All of them.
+    Exact,
+}
+
+impl Counting {
+    const ALL: [(&'static str, Counting); 3] =
+        [("none", Counting::None), ("capped", Counting::Capped), ("exact", Counting::Exact)];
+}
+
+/// A question as it stands in a URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    /// From this time on.
+    pub since: Option<When>,
+    /// Before this time.
+    pub until: Option<When>,
+    /// What the fields must be, or must not: at most one clause for each field and sign.
+    pub clauses: Vec<Clause>,
+    /// What stands in the search box.
+    pub q: Option<String>,
+    /// The zone in which dates are read, where the reader chose one.
+    pub tz: Option<Zone>,
+    /// Newest or oldest first.
+    pub order: Order,
+    /// How many events, where the reader said.
+    pub limit: Option<u16>,
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// How far to count.
+    pub count: Counting,
+    /// What only the caller understands (`format`, `rows`), in the order of the URL.
+    pub extra: Vec<(String, String)>,
+}
+
+impl Params {
+    /// Reads a URL's query. Beyond the filters it may hold the names in `also`;
+    /// those of [`PAGING_NAMES`] among them are read here, the others land in `extra`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(query: &str, also: &[&str]) -> Result<Params, Vec<Mistake>> {
+        let (params, mistakes) = Params::read(query, also);
+        if mistakes.is_empty() { Ok(params) } else { Err(mistakes) }
+    }
+
+    /// Like [`Params::parse`], but gives what could be read beside what is wrong, for a page that shows both.
+    pub fn read(query: &str, also: &[&str]) -> (Params, Vec<Mistake>) {
+        let mut params = Params::default();
+        let mut mistakes = Vec::new();
+        let mut seen: Vec<String> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).unwrap_or_else(|| name.to_owned());
+            let Some(value) = decode(value) else {
+                mistakes.push(Mistake::new(name, "its escapes are not UTF-8 text"));
+                continue;
+            };
+            if !known(&name, also) {
+                mistakes.push(unknown(&name, also));
+                continue;
+            }
+            if value.is_empty() {
+                continue;
+            }
+            let single = PAGING_NAMES.contains(&name.as_str()) || OTHERS.iter().any(|(other, _)| *other == name);
+            if single && seen.contains(&name) {
+                mistakes.push(Mistake::new(name, "stands more than once"));
+                continue;
+            }
+            if let Err(mistake) = params.take(&name, &value) {
+                mistakes.push(mistake);
+            }
+            seen.push(name);
+        }
+        params.sort();
+        if params.clauses.iter().map(|clause| clause.values.len()).sum::<usize>() > MAX_VALUES {
+            mistakes.push(Mistake::new("", format!("more than {MAX_VALUES} values to compare with")));
+        }
+        if let Some(q) = &params.q
+            && let Err(wrong) = search::parse(q)
+        {
+            mistakes.extend(wrong);
+        }
+        (params, mistakes)
+    }
+
+    /// Takes one parameter with a value.
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Mistake> {
+        let wrong = |detail: String| Mistake::new(name, detail);
+        if let Some(at) = value.chars().position(char::is_control) {
+            return Err(Mistake { column: at + 1, ..wrong("holds a control character".to_owned()) });
+        }
+        if value.chars().count() > MAX_VALUE_CHARS && name != "cursor" {
+            return Err(wrong(format!("is longer than {MAX_VALUE_CHARS} characters")));
+        }
+        match name {
+            "since" => self.since = Some(When::parse(value).map_err(wrong)?),
+            "until" => self.until = Some(When::parse(value).map_err(wrong)?),
+            "q" => self.q = Some(value.to_owned()),
+            "tz" => {
+                let unknown = || wrong(format!("no time zone is called `{value}`: write `Europe/Rome` or `UTC`"));
+                self.tz = Some(Zone::named(value).ok_or_else(unknown)?);
+            }
+            "order" => {
+                self.order = match value {
+                    "desc" => Order::Descending,
+                    "asc" => Order::Ascending,
+                    _ => return Err(wrong(format!("`{value}` is no order: write `desc` or `asc`"))),
+                }
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| LIMITS.contains(limit));
+                self.limit = Some(limit.ok_or_else(|| wrong(format!("`{value}` is not between 1 and 1000")))?);
+            }
+            "cursor" => self.cursor = Some(value.to_owned()),
+            "count" => {
+                let found = Counting::ALL.into_iter().find(|(word, _)| *word == value);
+                let (_, count) = found.ok_or_else(|| wrong(format!("`{value}` is not `none`, `capped` or `exact`")))?;
+                self.count = count;
+            }
+            other => match clause_of(other) {
+                Some((field, negated)) => {
+                    let value = checked(field, value).map_err(wrong)?;
+                    self.insert(field, negated, value);
+                }
+                None => self.extra.push((name.to_owned(), value.to_owned())),
+            },
+        }
+        Ok(())
+    }
+
+    /// Adds a value to a field's clause. Nothing happens where it is there already.
+    pub fn insert(&mut self, field: Field, negated: bool, value: impl Into<String>) {
+        let value = value.into();
+        let same = |clause: &&mut Clause| clause.field == field && clause.negated == negated;
+        match self.clauses.iter_mut().find(same) {
+            Some(clause) if clause.values.contains(&value) => {}
+            Some(clause) => clause.values.push(value),
+            None => {
+                self.clauses.push(Clause { field, negated, values: vec![value] });
+                self.sort();
+            }
+        }
+    }
+
+    /// Takes a value out of a field's clause.
+    pub fn remove(&mut self, field: Field, negated: bool, value: &str) {
+        for clause in &mut self.clauses {
+            if clause.field == field && clause.negated == negated {
+                clause.values.retain(|known| known != value);
+            }
+        }
+        self.clauses.retain(|clause| !clause.values.is_empty());
+    }
+
+    /// The values that a field must have, or must not have.
+    pub fn values(&self, field: Field, negated: bool) -> &[String] {
+        let same = |clause: &&Clause| clause.field == field && clause.negated == negated;
+        self.clauses.iter().find(same).map_or(&[], |clause| clause.values.as_slice())
+    }
+
+    /// The first value of a name that only the caller understands.
+    pub fn extra(&self, name: &str) -> Option<&str> {
+        self.extra.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets (or, with `None`, removes) a name that only the caller understands.
+    pub fn set_extra(&mut self, name: &str, value: Option<&str>) {
+        self.extra.retain(|(known, _)| known != name);
+        self.extra.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Whether anything narrows the events, apart from the time.
+    pub fn is_filtered(&self) -> bool {
+        !self.clauses.is_empty() || self.q.is_some()
+    }
+
+    /// The same filters from the beginning of the list.
+    #[must_use]
+    pub fn first_page(mut self) -> Params {
+        self.cursor = None;
+        self
+    }
+
+    /// Writes them as a URL's query, in one order, leaving out what is as it would be anyway.
+    pub fn to_query(&self) -> String {
+        let mut out = url::form_urlencoded::Serializer::new(String::new());
+        self.write_filters(&mut out);
+        if self.order == Order::Ascending {
+            out.append_pair("order", "asc");
+        }
+        if let Some(limit) = self.limit {
+            out.append_pair("limit", &limit.to_string());
+        }
+        if self.count != Counting::default() {
+            let word = Counting::ALL.into_iter().find(|(_, count)| *count == self.count).map_or("", |(word, _)| word);
+            out.append_pair("count", word);
+        }
+        out.extend_pairs(&self.extra);
+        if let Some(cursor) = &self.cursor {
+            out.append_pair("cursor", cursor);
+        }
+        out.finish()
+    }
+
+    /// What a cursor is bound to: the filters and the order, not the size of a page.
+    pub(crate) fn binding(&self) -> String {
+        let mut out = url::form_urlencoded::Serializer::new(String::new());
+        self.write_filters(&mut out);
+        out.append_pair("order", if self.order == Order::Ascending { "asc" } else { "desc" });
+        out.finish()
+    }
+
+    fn write_filters(&self, out: &mut url::form_urlencoded::Serializer<'_, String>) {
+        for (name, when) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(when) = when {
+                out.append_pair(name, &when.to_string());
+            }
+        }
+        for clause in &self.clauses {
+            let Some(name) = name_of(clause.field) else { continue };
+            let name = if clause.negated { format!("not.{name}") } else { name.to_owned() };
+            for value in &clause.values {
+                out.append_pair(&name, value);
+            }
+        }
+        if let Some(q) = &self.q {
+            out.append_pair("q", q);
+        }
+        if let Some(tz) = &self.tz {
+            out.append_pair("tz", tz.name());
+        }
+    }
+
+    /// The filter they mean to a reader of `scope`, at `now`, with dates read in `zone` unless `tz` says other.
+    ///
+    /// # Errors
+    /// When the times contradict each other or the search box cannot be read.
+    pub fn filter(&self, scope: Scope, now: Timestamp, zone: &Zone) -> Result<Filter, Vec<Mistake>> {
+        let zone = self.tz.as_ref().unwrap_or(zone);
+        let since = self.since.as_ref().map(|when| when.instant(now, zone));
+        let until = self.until.as_ref().map(|when| when.instant(now, zone));
+        if let (Some(since), Some(until)) = (since, until)
+            && since > until
+        {
+            return Err(vec![Mistake::new("since", "is later than `until`")]);
+        }
+        let mut filter = Filter { scope, since, until, clauses: self.clauses.clone(), upto: None };
+        if let Some(q) = &self.q {
+            search::parse(q)?.narrow(&mut filter, now, zone);
+        }
+        Ok(filter)
+    }
+
+    /// Like [`Params::filter`], with nothing newer than `upto`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn filter_upto(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        zone: &Zone,
+        upto: Position,
+    ) -> Result<Filter, Vec<Mistake>> {
+        Ok(Filter { upto: Some(upto), ..self.filter(scope, now, zone)? })
+    }
+
+    /// Clauses stand in the order of [`FIELDS`], so that one question has one URL.
+    fn sort(&mut self) {
+        let place = |field: Field| FIELDS.iter().position(|(_, known, _)| *known == field);
+        self.clauses.sort_by_key(|clause| (place(clause.field), clause.negated));
+    }
+}
+
+/// The field that a parameter filters by, and whether it must not be.
+fn clause_of(name: &str) -> Option<(Field, bool)> {
+    match name.strip_prefix("not.") {
+        Some(rest) => field_of(rest).map(|field| (field, true)),
+        None => field_of(name).map(|field| (field, false)),
+    }
+}
+
+/// A field's value, if it can be one, in the form in which it is compared.
+pub(crate) fn checked(field: Field, value: &str) -> Result<String, String> {
+    match field {
+        Field::Category => Ok(category_of(value).to_owned()),
+        Field::Outcome => Outcome::from_word(value).map(|outcome| outcome.word().to_owned()).ok_or_else(|| {
+            let words = Outcome::ALL.map(Outcome::word);
+            let meant = closest(value, words).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+            format!("`{value}` is no outcome: write {}{meant}", words.join(", "))
+        }),
+        Field::Ip => value
+            .parse::<std::net::IpAddr>()
+            .map(|ip| ip.to_string())
+            .map_err(|_| format!("`{value}` is no IP address")),
+        Field::Action => {
+            let bare = value.strip_suffix(".*").unwrap_or(value);
+            if bare.is_empty() || bare.contains(['*', ' ']) {
+                return Err(format!("`{value}` is no action: write `document.uploaded` or `document.*`"));
+            }
+            Ok(value.to_owned())
+        }
+        _ => Ok(value.to_owned()),
+    }
+}
+
+fn known(name: &str, also: &[&str]) -> bool {
+    also.contains(&name) || clause_of(name).is_some() || OTHERS.iter().any(|(other, _)| *other == name)
+}
+
+fn unknown(name: &str, also: &[&str]) -> Mistake {
+    let names = FIELDS.iter().map(|(name, ..)| *name).chain(OTHERS.iter().map(|(name, _)| *name));
+    let meant = closest(name, names.chain(also.iter().copied()));
+    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    Mistake::new(name, format!("no parameter is called so{meant}"))
+}
+
+/// A name or a value of a query, if its escapes are whole and give UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let whole = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+    if memchr::memchr_iter(b'%', bytes).any(|at| !whole(at)) {
+        return None;
+    }
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
+}

@@ -1,0 +1,156 @@
+//! What every answer is made from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use super::access::Access;
+use super::error::ReadError;
+use super::metrics::Metrics;
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::record::{Recorder, Store, StoreError};
+
+/// Questions that run at the same time; the others wait, so that reading never takes all threads.
+const QUESTIONS: usize = 16;
+/// Exports that run at the same time; the next one is told to come back.
+const EXPORTS: usize = 4;
+/// A question that has not begun by then is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is known of the rules that write the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Hash of the whole set: `sha256:9f2c…`.
+    pub version: String,
+    /// Its actions, in the order in which the files declare them.
+    pub actions: Vec<ActionFacts>,
+}
+
+/// What is known of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionFacts {
+    /// `document.tag_added`
+    pub action: String,
+    /// `add tag to document`
+    pub title: String,
+    /// `Documents`
+    pub category: String,
+    /// `documents.toml`
+    pub file: String,
+}
+
+/// What [`State::new`] is made of.
+pub struct Parts {
+    /// Answers questions.
+    pub store: Store,
+    /// Writes the events of sidetrail itself: exports, readers' sign-ins.
+    pub recorder: Recorder,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The `[read]` section.
+    pub settings: Settings,
+    /// The rules, swapped at a reload.
+    pub rules: Arc<ArcSwap<Rules>>,
+    /// Where every part registered its metrics; the read side adds its own.
+    pub registry: Registry,
+}
+
+/// What every answer is made from. Clones share everything.
+#[derive(Clone)]
+pub struct State(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    recorder: Recorder,
+    clock: Clock,
+    settings: Settings,
+    rules: Arc<ArcSwap<Rules>>,
+    registry: Registry,
+    metrics: Metrics,
+    access: Access,
+    secret: [u8; 32],
+    questions: Semaphore,
+    exports: Arc<Semaphore>,
+}
+
+impl State {
+    /// Puts the parts together.
+    pub fn new(mut parts: Parts) -> State {
+        let metrics = Metrics::registered(&mut parts.registry);
+        State(Arc::new(Inner {
+            secret: parts.store.secret(),
+            access: Access::new(),
+            store: parts.store,
+            recorder: parts.recorder,
+            clock: parts.clock,
+            settings: parts.settings,
+            rules: parts.rules,
+            registry: parts.registry,
+            metrics,
+            questions: Semaphore::new(QUESTIONS),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+        }))
+    }
+
+    /// Asks the store something, on a thread that may block.
+    ///
+    /// # Errors
+    /// When the store has no answer, or is asked too much at once.
+    pub async fn ask<T, F>(&self, question: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let waiting = tokio::time::timeout(PATIENCE, self.0.questions.acquire());
+        let Ok(Ok(_turn)) = waiting.await else { return Err(ReadError::Busy) };
+        let store = self.0.store.clone();
+        match tokio::task::spawn_blocking(move || question(&store)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(ReadError::Broken),
+        }
+    }
+
+    /// The `[read]` section.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The rules as they are now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.0.rules.load_full()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.0.secret
+    }
+
+    pub(crate) fn exports(&self) -> &Arc<Semaphore> {
+        &self.0.exports
+    }
+}
