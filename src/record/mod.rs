@@ -2,17 +2,42 @@
 //!
 //! One writer thread, group commit; [`Recorder`] writes, [`Store`] answers
 //! questions. Raw exchanges never come here: the import table forbids it.
+//!
+//! Promises: what [`Recorder::record`] acknowledged is on disk; an event is
+//! never changed; each log (a workspace's events) counts 1, 2, 3 … without
+//! holes and chains its hashes; no question is answered outside its scope.
 
 pub mod query;
 
-use std::sync::Arc;
+mod body;
+mod canonical;
+mod facet;
+mod histogram;
+mod matching;
+mod metrics;
+mod migrate;
+mod queue;
+mod recorder;
+mod select;
+mod spill;
+mod sqlite;
+mod store;
+mod texts;
+mod things;
+mod token;
+mod words;
+mod writer;
 
-use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::memory::{Key, Lesson, Thing};
-use query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Stored};
+
+pub use canonical::Damaged;
+pub use recorder::{Health, RecordError, Recorder};
+pub use store::Store;
+pub use token::{Right, Token};
 
 /// The `[store]` section.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -20,154 +45,116 @@ use query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Store
 pub struct Settings {
     /// `sqlite:PATH`.
     pub url: String,
+    /// How long a reply waits for its events to be on disk, before they go to the spill file.
+    pub deadline_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { url: "sqlite:sidetrail.db".to_owned() }
+        Settings { url: "sqlite:sidetrail.db".to_owned(), deadline_ms: 2_000 }
     }
-}
-
-/// The writing half. Clones share one writer.
-#[derive(Clone)]
-pub struct Recorder(Arc<()>);
-
-/// The reading half. Clones share connections. Every question blocks: ask from a thread that may.
-#[derive(Clone)]
-pub struct Store(Arc<()>);
-
-/// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Right {
-    /// The page and the API.
-    Read,
-    /// Exports.
-    Export,
-    /// What changes the running server.
-    Admin,
-}
-
-/// A reader's token as the store knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// Its number.
-    pub id: i64,
-    /// What its owner called it.
-    pub name: String,
-    /// What it allows.
-    pub rights: std::collections::BTreeSet<Right>,
-    /// Whose events it may see; `None` means all.
-    pub workspaces: Option<std::collections::BTreeSet<String>>,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it was revoked, if it was.
-    pub revoked: Option<Timestamp>,
 }
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {}
+pub enum OpenError {
+    /// A later version will know it.
+    #[error("`postgres://` stores are not supported yet: use `sqlite:PATH`")]
+    Postgres,
+    /// An address of another sort.
+    #[error("`{url}` names no store: use `sqlite:PATH`")]
+    Scheme {
+        /// As configured, without a password.
+        url: String,
+    },
+    /// Only reading was asked for, and there is nothing.
+    #[error("there is no store at `{}`", path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Two writers would break the chain.
+    #[error("another sidetrail writes to the store `{}`", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another program's file.
+    #[error("the file is not a sidetrail store")]
+    NotOurs,
+    /// A newer sidetrail's file.
+    #[error("the store is of a newer sidetrail: it has migration {found}, this program knows {known}")]
+    Newer {
+        /// Of the file.
+        found: i64,
+        /// Of this program.
+        known: i64,
+    },
+    /// An older sidetrail's file, opened for reading only.
+    #[error("the store is of an older sidetrail: it has migration {found} of {known}; `serve` brings it up to date")]
+    Older {
+        /// Of the file.
+        found: i64,
+        /// Of this program.
+        known: i64,
+    },
+    /// The schema is not the one that this program made.
+    #[error("migration {number} (`{name}`) of the store is not the one that this program has")]
+    Edited {
+        /// Which.
+        number: i64,
+        /// Its name.
+        name: String,
+    },
+    /// The file cannot be opened.
+    #[error("`{}` cannot be opened", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The writer cannot be started.
+    #[error("the writer's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// What SQLite said.
+    #[error("the store cannot be opened: {0}")]
+    Sqlite(rusqlite::Error),
+}
 
-/// Why events are not on disk.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {}
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotOurs,
+            _ => OpenError::Sqlite(error),
+        }
+    }
+}
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {}
-
-/// Opens (and creates, migrates) the store for writing and reading.
-pub fn open(_settings: &Settings, _clock: Clock) -> Result<(Recorder, Store), OpenError> {
-    todo!()
+pub enum StoreError {
+    /// What SQLite said.
+    #[error("the store cannot answer: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row does not decode.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
 }
 
-impl Recorder {
-    /// Writes events of one exchange. `Ok` means: on disk, fsynced.
-    pub async fn record(&self, _events: Vec<Event>) -> Result<(), RecordError> {
-        todo!()
-    }
-
-    /// Keeps what was learned; goes to disk with some later commit, dropped (and counted) when the queue is full.
-    pub fn remember(&self, _lessons: Vec<Lesson>) {
-        todo!()
-    }
-
-    /// Forgets things that memory let go.
-    pub fn forget(&self, _keys: Vec<Key>) {
-        todo!()
-    }
-
-    /// Writes what is queued and ends the writer. Called once, at the end.
-    pub async fn close(&self) {
-        todo!()
-    }
-}
-
-impl Store {
-    /// Opens an existing store for reading only (the CLI beside a running server).
-    pub fn open_existing(_settings: &Settings) -> Result<Store, OpenError> {
-        todo!()
-    }
-
-    /// 32 bytes that only this store has, made with it: what cursors are signed with.
-    pub fn secret(&self) -> [u8; 32] {
-        todo!()
-    }
-
-    /// The token of a secret's SHA-256, revoked or not.
-    pub fn token_by_hash(&self, _sha256: &[u8; 32]) -> Result<Option<Token>, StoreError> {
-        todo!()
-    }
-
-    /// Every token, oldest first.
-    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        todo!()
-    }
-
-    /// The things that were remembered, most recently seen first, at most `limit`.
-    pub fn things(&self, _limit: usize) -> Result<Vec<(Key, Thing)>, StoreError> {
-        todo!()
-    }
-
-    /// Events in order, at most `limit`, beyond `after` (keyset).
-    pub fn page(
-        &self,
-        _filter: &Filter,
-        _order: Order,
-        _limit: usize,
-        _after: Option<Position>,
-    ) -> Result<Page, StoreError> {
-        todo!()
-    }
-
-    /// How many events match, counting no further than `cap`.
-    pub fn count(&self, _filter: &Filter, _cap: u64) -> Result<Count, StoreError> {
-        todo!()
-    }
-
-    /// The values of a field among the matching events with their counts, most frequent first, at most `limit`.
-    /// The filter's own clauses on that field are left out, so that a menu can offer the others.
-    pub fn facet(&self, _filter: &Filter, _field: Field, _limit: usize) -> Result<Vec<Facet>, StoreError> {
-        todo!()
-    }
-
-    /// Counts per category and bucket; `edges` are the buckets' borders (n + 1 for n buckets), ascending.
-    pub fn histogram(&self, _filter: &Filter, _edges: &[Timestamp]) -> Result<Histogram, StoreError> {
-        todo!()
-    }
-
-    /// One event by its number, if the filter's scope may see it.
-    pub fn event(&self, _scope: &query::Scope, _id: uuid::Uuid) -> Result<Option<Stored>, StoreError> {
-        todo!()
-    }
-
-    /// The newest position now: the bound that pins a list or an export.
-    pub fn newest(&self) -> Result<Position, StoreError> {
-        todo!()
-    }
-
-    /// Every workspace that has events, by name.
-    pub fn workspaces(&self, _scope: &query::Scope) -> Result<Vec<String>, StoreError> {
-        todo!()
-    }
+/// Opens (and creates, migrates) the store for writing and reading; brings home what an earlier run spilled.
+pub fn open(settings: &Settings, clock: Clock) -> Result<(Recorder, Store), OpenError> {
+    let path = sqlite::path(settings)?;
+    let lock = sqlite::lock(&path)?;
+    let deadline = Duration::from_millis(settings.deadline_ms.max(1));
+    // SQLite gives up before the caller does, so that the caller hears why.
+    let mut conn = sqlite::open_writer(&path, deadline * 3 / 4)?;
+    migrate::migrate(&mut conn, migrate::MIGRATIONS, &clock)?;
+    let spill = spill::Spill::of(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+    let shared = Arc::new(recorder::Shared::new(spill, clock, lock));
+    let mut writer = writer::Writer::new(conn, Arc::clone(&shared))?;
+    writer.tidy();
+    let store = Store::at(path)?;
+    let recorder = Recorder::start(writer, shared, deadline).map_err(OpenError::Thread)?;
+    Ok((recorder, store))
 }

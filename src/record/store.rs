@@ -1,0 +1,208 @@
+//! The reading half: every question that can be asked.
+//!
+//! Each question takes one connection of a small pool, answers from one
+//! snapshot, and lets it go: between two portions of a long export nothing
+//! holds the WAL back.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::memory::{Key, Thing};
+use crate::record::canonical::Damaged;
+use crate::record::matching::sees;
+use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Scope, Stored};
+use crate::record::select::Snapshot;
+use crate::record::texts::Texts;
+use crate::record::token::{self, Right, Token};
+use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, sqlite, things};
+
+/// Idle connections that are kept.
+const POOL: usize = 4;
+
+/// The reading half. Clones share connections. Every question blocks: ask from a thread that may.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    texts: Texts,
+    secret: [u8; 32],
+    id: String,
+}
+
+impl Store {
+    /// Opens an existing store for reading only (the CLI beside a running server).
+    pub fn open_existing(settings: &Settings) -> Result<Store, OpenError> {
+        let path = sqlite::path(settings)?;
+        if !path.exists() {
+            return Err(OpenError::Missing { path });
+        }
+        Store::at(path)
+    }
+
+    pub(crate) fn at(path: PathBuf) -> Result<Store, OpenError> {
+        let conn = sqlite::open_reader(&path)?;
+        let found = migrate::check(&conn, migrate::MIGRATIONS)?;
+        let known = migrate::MIGRATIONS.iter().map(|migration| migration.number).max().unwrap_or(0);
+        if found < known {
+            return Err(OpenError::Older { found, known });
+        }
+        let meta = |name| conn.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0));
+        let secret = meta("secret")?;
+        let id: Vec<u8> = conn.query_row("SELECT value FROM meta WHERE name = 'id'", (), |row| row.get(0))?;
+        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let idle = Mutex::new(vec![conn]);
+        Ok(Store(Arc::new(Inner { path, idle, texts: Texts::default(), secret, id })))
+    }
+
+    /// 32 bytes that only this store has, made with it: what cursors are signed with.
+    pub fn secret(&self) -> [u8; 32] {
+        self.0.secret
+    }
+
+    /// What names this store: 32 hexadecimal digits.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The things that were remembered, most recently seen first, at most `limit`.
+    pub fn things(&self, limit: usize) -> Result<Vec<(Key, Thing)>, StoreError> {
+        self.ask(|asked| things::list(asked.conn, limit))
+    }
+
+    /// Events in order, at most `limit`, beyond `after` (keyset).
+    pub fn page(
+        &self,
+        filter: &Filter,
+        order: Order,
+        limit: usize,
+        after: Option<Position>,
+    ) -> Result<Page, StoreError> {
+        self.ask(|asked| {
+            let mut events = Vec::new();
+            let mut more = false;
+            asked.select(filter, order, after, |found| {
+                more = events.len() == limit;
+                if !more {
+                    events.push(found.stored()?);
+                }
+                Ok(!more)
+            })?;
+            Ok(Page { events, more })
+        })
+    }
+
+    /// How many events match, counting no further than `cap`.
+    pub fn count(&self, filter: &Filter, cap: u64) -> Result<Count, StoreError> {
+        self.ask(|asked| {
+            let mut value = 0;
+            let mut capped = false;
+            asked.select(filter, Order::Descending, None, |_| {
+                capped = value == cap;
+                if !capped {
+                    value += 1;
+                }
+                Ok(!capped)
+            })?;
+            Ok(Count { value, capped })
+        })
+    }
+
+    /// The values of a field among the matching events with their counts, most frequent first, at most `limit`.
+    /// The filter's own clauses on that field are left out, so that a menu can offer the others.
+    /// For targets the values are kinds: `document:*`.
+    pub fn facet(&self, filter: &Filter, field: Field, limit: usize) -> Result<Vec<Facet>, StoreError> {
+        self.ask(|asked| facet::facet(asked, filter, field, limit))
+    }
+
+    /// Counts per category and bucket; `edges` are the buckets' borders (n + 1 for n buckets), ascending.
+    pub fn histogram(&self, filter: &Filter, edges: &[Timestamp]) -> Result<Histogram, StoreError> {
+        self.ask(|asked| histogram::histogram(asked, filter, edges))
+    }
+
+    /// One event by its number, if the scope may see it.
+    pub fn event(&self, scope: &Scope, id: uuid::Uuid) -> Result<Option<Stored>, StoreError> {
+        self.ask(|asked| {
+            let found = asked.by_uuid(id)?;
+            Ok(found.filter(|stored| sees(scope, &stored.event)))
+        })
+    }
+
+    /// The newest position now: the bound that pins a list or an export.
+    pub fn newest(&self) -> Result<Position, StoreError> {
+        self.ask(|asked| {
+            let mut find = asked.conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?;
+            Ok(Position(find.query_row((), |row| row.get(0))?))
+        })
+    }
+
+    /// Every workspace that has events, by name.
+    pub fn workspaces(&self, scope: &Scope) -> Result<Vec<String>, StoreError> {
+        self.ask(|asked| {
+            let mut find =
+                asked.conn.prepare_cached("SELECT name FROM log WHERE sort = 0 AND seq > 0 ORDER BY name")?;
+            let names = find.query_map((), |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            Ok(match scope {
+                Scope::All => names,
+                Scope::Only(only) => names.into_iter().filter(|name| only.contains(name)).collect(),
+            })
+        })
+    }
+
+    /// The token of a secret's SHA-256, revoked or not.
+    pub fn token_by_hash(&self, sha256: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        self.ask(|asked| token::by_hash(asked.conn, sha256))
+    }
+
+    /// Every token, oldest first.
+    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        self.ask(|asked| token::list(asked.conn))
+    }
+
+    /// Adds a token; `sha256` is the hash of its secret. Works beside a running writer.
+    pub fn create_token(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        rights: &BTreeSet<Right>,
+        workspaces: Option<&BTreeSet<String>>,
+        now: Timestamp,
+    ) -> Result<Token, StoreError> {
+        token::create(&sqlite::open_brief(&self.0.path)?, name, sha256, rights, workspaces, now)
+    }
+
+    /// Revokes the tokens of that number or name; returns how many were alive.
+    pub fn revoke_token(&self, which: &str, now: Timestamp) -> Result<usize, StoreError> {
+        token::revoke(&sqlite::open_brief(&self.0.path)?, which, now)
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let pooled = idle().pop();
+        let conn = match pooled {
+            Some(conn) => conn,
+            None => sqlite::open_reader(&self.0.path)?,
+        };
+        conn.prepare_cached("BEGIN")?.execute(())?;
+        let answer = question(&Snapshot { conn: &conn, texts: self.0.texts.through(&conn) });
+        conn.prepare_cached("COMMIT")?.execute(())?;
+        let mut pool = idle();
+        if pool.len() < POOL {
+            pool.push(conn);
+        }
+        answer
+    }
+}
+
+impl Snapshot<'_> {
+    fn by_uuid(&self, id: uuid::Uuid) -> Result<Option<Stored>, StoreError> {
+        let mut find = self.conn.prepare_cached("SELECT id FROM event WHERE uuid = ?")?;
+        let found = find.query_row([id.as_bytes().as_slice()], |row| row.get::<_, i64>(0)).optional()?;
+        found.map(|position| self.stored(position)?.ok_or(StoreError::Damaged(Damaged))).transpose()
+    }
+}

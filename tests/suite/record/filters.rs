@@ -1,0 +1,1 @@
+//! Every question gives what a look at every single event gives.

@@ -1,0 +1,1 @@
+//! Trouble of every sort: nothing acknowledged is lost.
