@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Uri};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::exchange::{Body, Headers, Response, Seen};
+use crate::exchange::Headers;
 
 /// The field that marks our calls.
 pub const MARK: &str = "sidetrail-lookup";
@@ -31,22 +31,6 @@ const MOST_CALLS: usize = 256;
 const IDLE: Duration = Duration::from_secs(4);
 /// Idle connections kept to one host.
 const MOST_IDLE: usize = 16;
-
-/// What of a caller's head goes along with a look-up: who asks, and which site is asked.
-const CARRIED: [&str; 8] = [
-    "authorization",
-    "cookie",
-    "host",
-    "x-api-key",
-    "x-auth-token",
-    "x-access-token",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
-/// The longest a look-up may go on; who waits for it waits less.
-const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer to a look-up: one thing, not a list of all.
-const LOOK_UP_CAP: usize = 256 * 1024;
 
 /// Makes calls. Clones share connections and the thread, which ends with the last of them.
 #[derive(Clone)]
@@ -140,32 +124,6 @@ impl Outgoing {
     pub fn get(&self, get: Get) -> impl Future<Output = Result<Answer, CallError>> + Send + use<> {
         let begun = self.begin(get);
         async move { begun?.await.map_err(|_| CallError::Stopped)? }
-    }
-
-    /// Asks the platform for a thing with the caller's credential: the rules' `fetch`.
-    ///
-    /// Of the caller's fields only those in [`CARRIED`] go along: one that overrides the method must not.
-    pub fn look_up(
-        &self,
-        platform: &str,
-        target: &str,
-        caller: &Headers,
-    ) -> impl Future<Output = Result<Response, CallError>> + Send + use<> {
-        let carried =
-            |(name, _): &(&[u8], &[u8])| CARRIED.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()));
-        let mut headers: Headers = caller
-            .iter()
-            .filter(carried)
-            .map(|(name, value)| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value)))
-            .collect();
-        headers.push("accept", "application/json");
-        let url = format!("{}{target}", platform.trim_end_matches('/'));
-        let call = self.get(Get { url, headers, timeout: LOOK_UP_TIMEOUT, cap: LOOK_UP_CAP });
-        async move {
-            let Answer { status, headers, body } = call.await?;
-            let size = body.len() as u64;
-            Ok(Response { status, headers, body: Body { content: body, size, seen: Seen::Whole, parts: Vec::new() } })
-        }
     }
 
     /// Runs a future on the calls' own thread, from now on. It must not block.
@@ -352,25 +310,6 @@ mod tests {
         assert_eq!(outgoing.get(ask("/me")).await.err(), Some(CallError::Address("/me".to_owned())));
         let closed = format!("http://{}", TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap());
         assert_eq!(outgoing.get(ask(&closed)).await.err(), Some(CallError::Broken("no connection")));
-    }
-
-    #[tokio::test]
-    async fn a_look_up_carries_the_credential_and_nothing_that_could_change_its_meaning() {
-        let (url, _, last, _task) = platform(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
-        let mut caller = Headers::default();
-        for (name, value) in
-            [("Cookie", "sid=1"), ("X-HTTP-Method-Override", "DELETE"), ("Content-Length", "7"), ("If-None-Match", "x")]
-        {
-            caller.push(name, value);
-        }
-        let answer = Outgoing::start().unwrap().look_up(&format!("{url}/"), "/documents/7?x=1", &caller).await.unwrap();
-        assert_eq!((&answer.body.content[..], answer.body.seen), (&b"{}"[..], Seen::Whole));
-        let request = last.lock().unwrap().to_lowercase();
-        assert!(request.starts_with("get /documents/7?x=1 "), "{request}");
-        assert!(request.contains("cookie: sid=1") && request.contains("sidetrail-lookup: 1"), "{request}");
-        for other in ["override", "content-length", "if-none-match"] {
-            assert!(!request.contains(other), "{request}");
-        }
     }
 
     #[tokio::test]
