@@ -2,11 +2,44 @@
 //!
 //! Synchronous and pure: no I/O, no clock, no state. What an exchange teaches
 //! comes back as a value, so `replay`, `test`, Layer and sidecar cannot disagree.
+//!
+//! A set is loaded once ([`RuleSet::load`]) and then asked three things: is this
+//! request of interest ([`RuleSet::find`]), what should be looked up before it
+//! goes on ([`RuleSet::lookups`]), and what happened ([`RuleSet::derive`]).
+
+mod bind;
+mod checks;
+mod compile;
+mod derive;
+mod expression;
+mod file;
+mod filters;
+mod languages;
+mod lookup;
+mod matcher;
+mod ready;
+mod route;
+mod scope;
+mod source;
+mod template;
+mod walk;
+mod walk_test;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::event::{Actor, Event};
-use crate::memory::Lesson;
+use crate::exchange::{Exchange, Request, Response};
+use crate::memory::{Lesson, Recall};
+use crate::problem::{self, Level, Problem, SourceFile};
+
+pub use lookup::Lookup;
+pub use source::read_files;
+
+use ready::Ready;
 
 /// Who sent a request, as far as `identity` could tell.
 #[derive(Clone, Debug, Default)]
@@ -35,4 +68,171 @@ pub struct Sighting {
     pub tokens: Vec<String>,
     /// Whose they are.
     pub actor: Actor,
+}
+
+/// What an action is called, for menus, documents and families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionInfo<'a> {
+    /// `document.tag_added`.
+    pub key: &'a Arc<str>,
+    /// `add tag to document`.
+    pub title: &'a Arc<str>,
+    /// `Documents`.
+    pub category: &'a Arc<str>,
+    /// `documents.toml`.
+    pub file: &'a Arc<str>,
+    /// How many tests stand below it.
+    pub tests: usize,
+}
+
+/// Somebody is interested in a request: which rules, and what else looks on. Only good for the set it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub(crate) rules: Option<usize>,
+    pub(crate) watch: Option<usize>,
+    /// A rule's own route takes the address away from the kinds that stand there.
+    pub(crate) taken: bool,
+}
+
+/// Which bodies a set needs copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WantedBodies {
+    /// The request's.
+    pub request_body: bool,
+    /// The response's.
+    pub response_body: bool,
+}
+
+/// A loaded set of rules. Cloning is not needed: share it in an `Arc`.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub(crate) ready: Ready,
+    pub(crate) version: Arc<str>,
+}
+
+impl RuleSet {
+    /// Loads files. `Ok` carries warnings; `Err` every problem, warnings too, sorted by place.
+    pub fn load(files: &[Arc<SourceFile>]) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut shapes = Vec::new();
+        // By name, so that nothing can depend on the order in which files are given.
+        let mut sorted: Vec<&Arc<SourceFile>> = files.iter().collect();
+        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut hash = Sha256::new();
+        for source in sorted {
+            let (shape, wrong) = file::read(source);
+            problems.extend(wrong);
+            shapes.push(shape);
+            hash.update((source.text.len() as u64).to_le_bytes());
+            hash.update(source.text.as_bytes());
+        }
+        let version = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (ready, mut problems) = compile::compile(&shapes, problems);
+        problem::sort(&mut problems);
+        if problems.iter().any(|problem| problem.level == Level::Error) {
+            return Err(problems);
+        }
+        Ok((RuleSet { ready, version: format!("sha256:{version}").into() }, problems))
+    }
+
+    /// Whether anything of the set is interested in a request: a rule, or only what learns.
+    /// `target` is the origin form as sent. Allocates nothing unless the path holds percent-escapes.
+    pub fn find(&self, method: &str, target: &str) -> Option<Found> {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let mut found = Found { rules: None, watch: None, taken: false };
+        let mut ruled = false;
+        self.ready.matcher.walk(path, &mut |leaf| {
+            let Some(leaf) = self.ready.leaves.get(leaf) else { return ControlFlow::Continue(()) };
+            let named = leaf.methods.iter().find(|(known, _)| **known == *method).map(|(_, entry)| *entry);
+            let at = named.or(leaf.other);
+            if let Some((at, entry)) = at.and_then(|at| Some((at, self.ready.entries.get(at)?))) {
+                if found.watch.is_none() && entry.watches() && (!ruled || entry.watches_beside_kinds()) {
+                    found.watch = Some(at);
+                    found.taken = ruled;
+                }
+                if found.rules.is_none() && entry.has_rules() {
+                    found.rules = Some(at);
+                }
+            }
+            ruled |= leaf.has_rules;
+            let done = found.rules.is_some() && found.watch.is_some();
+            if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let acts = found.rules.and_then(|at| self.ready.entries.get(at)).is_some_and(|entry| !entry.rules.is_empty());
+        if !acts {
+            found.rules = None;
+        }
+        (acts || found.watch.is_some()).then_some(found)
+    }
+
+    /// Which bodies are needed to derive what was found.
+    pub fn wants(&self, found: Found) -> WantedBodies {
+        let mut wanted = WantedBodies::default();
+        for entry in [found.rules, found.watch].into_iter().flatten().filter_map(|at| self.ready.entries.get(at)) {
+            wanted.request_body |= entry.wants_request;
+            wanted.response_body |= entry.wants_response;
+        }
+        wanted
+    }
+
+    /// What to ask the platform before the request goes on: things on the route that rules name and memory lacks.
+    /// Never for a safe method. `request` is the head; its body is not read.
+    pub fn lookups(&self, found: Found, request: &Request, memory: &dyn Recall) -> Vec<Lookup> {
+        lookup::lookups(&self.ready, found, request, memory)
+    }
+
+    /// What a look-up's answer says of things; nothing unless it is a 2xx. Give it to [`RuleSet::derive`].
+    pub fn taught_by_lookup(&self, lookup: &Lookup, response: &Response, now: jiff::Timestamp) -> Vec<Lesson> {
+        lookup::taught(&self.ready, lookup, response, now)
+    }
+
+    /// Where the rules say a credential is (`[identity].credential`): the first that the request carries.
+    pub fn credential(&self, request: &Request) -> Option<String> {
+        derive::credential(&self.ready, request)
+    }
+
+    /// The person whom verified claims name (`[identity].actor`), where the rules say so.
+    pub fn actor_of(&self, claims: &Value) -> Option<Actor> {
+        derive::actor_of(&self.ready, claims)
+    }
+
+    /// What an exchange gives. `memory` is what was known before it; `fetched` what look-ups said of it,
+    /// which is learned only if the exchange succeeded.
+    pub fn derive(
+        &self,
+        found: Found,
+        exchange: &Exchange,
+        caller: &Caller,
+        memory: &dyn Recall,
+        fetched: &[Lesson],
+    ) -> Derived {
+        derive::derive(self, found, exchange, caller, memory, fetched)
+    }
+
+    /// The actions, in the order of file names and of headings.
+    pub fn actions(&self) -> impl Iterator<Item = ActionInfo<'_>> {
+        self.ready.actions.iter().map(|action| ActionInfo {
+            key: &action.key,
+            title: &action.title,
+            category: &action.category,
+            file: &action.file,
+            tests: action.tests.len(),
+        })
+    }
+
+    /// The hash of all files: `sha256:9f2c…`.
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// Actions without a test, as warnings.
+    pub fn untested(&self) -> Vec<Problem> {
+        let bare = self.ready.actions.iter().filter(|action| action.tests.is_empty());
+        bare.map(|action| {
+            Problem::warning("untested", format!("the action `{}` has no test", action.key))
+                .at(&action.source, action.at.clone())
+                .help(format!("a test stands below it: `[[{}.test]]`", action.key))
+        })
+        .collect()
+    }
 }

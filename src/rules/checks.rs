@@ -1,0 +1,350 @@
+//! Checks of meaning at load: names, traps, conflicts, secrets.
+
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
+
+use super::compile::{Compiler, In};
+use super::expression::{Expression, Trap, traps};
+use super::file::{self, List, Said, Target, With};
+use super::ready::{Action, Bound, Entry, Place, Ready};
+use super::route::Segment;
+use super::template;
+use crate::problem::{Problem, nearest};
+
+/// Names that every expression can ask for.
+const CONTEXT: [&str; 24] = [
+    "path",
+    "query",
+    "header",
+    "input",
+    "uploads",
+    "upload",
+    "status",
+    "reply",
+    "output",
+    "error",
+    "each",
+    "index",
+    "joined",
+    "target",
+    "actor",
+    "workspace",
+    "claim",
+    "changed",
+    "added",
+    "removed",
+    "claims",
+    "range",
+    "dict",
+    "namespace",
+];
+
+/// Words in a field's name that mean a secret.
+const SECRETS: [&str; 16] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "authorization",
+    "cookie",
+    "api_key",
+    "apikey",
+    "access_token",
+    "refresh_token",
+    "client_secret",
+    "private_key",
+    "credit_card",
+    "card_number",
+    "cvv",
+];
+
+/// Filters behind which a secret may be named.
+const COVERS: [&str; 4] = ["mask", "fingerprint", "redact", "claims"];
+
+/// A kind called like a name of the context would shadow it.
+pub(crate) fn kind_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
+    if CONTEXT.contains(&name.value.as_str()) && name.value != "workspace" || name.value == "token" {
+        compiler.problems.push(
+            Problem::error(
+                "name-taken",
+                format!("a kind cannot be called `{}`: expressions have a name like that", name.value),
+            )
+            .at(here.source, name.at.clone()),
+        );
+    }
+    if !super::route::is_name(&name.value) {
+        compiler.problem(
+            here,
+            name,
+            "wrong-value",
+            format!("`{}` cannot be a name in an expression (letters, digits, `_`)", name.value),
+        );
+    }
+}
+
+/// A string of an action: what it is, and the expressions in it with their places.
+struct Written<'a> {
+    expression: &'a str,
+    at: Range<usize>,
+    /// Its value is stored or shown.
+    is_value: bool,
+    /// Whether it is a condition, in which `or` is what it says.
+    is_condition: bool,
+}
+
+/// All checks of one action.
+pub(crate) fn action(compiler: &mut Compiler, here: In<'_>, shape: &file::Action, action: &Action, bounds: &[Bound]) {
+    let written = all_written(here, shape);
+    for part in &written {
+        for (trap, at) in traps(part.expression) {
+            let at = part.at.start + at.start..part.at.start + at.end;
+            match trap {
+                Trap::Or if part.is_condition => {}
+                Trap::Or => compiler.problems.push(
+                    Problem::error("or-in-value", "`or` skips 0, false and \"\"")
+                        .at(here.source, at)
+                        .help("a list takes the first value that is there: `[\"a\", \"b\"]`"),
+                ),
+                Trap::Order => compiler.problems.push(
+                    Problem::error("order-of-missing", "a missing value is below everything")
+                        .at(here.source, at)
+                        .help("`x is below(400)`, `x is above(400)`: false where `x` is missing"),
+                ),
+            }
+        }
+    }
+    names(compiler, here, shape, action, bounds, &written);
+    secrets(compiler, here, shape, &written);
+    if action.join.is_none() && shape.by.is_some() {
+        compiler.problem(here, &shape.verb, "missing-key", "`by` without `join`");
+    }
+    if action.join.is_some() && action.each.is_none() {
+        compiler.problem(here, &shape.verb, "missing-key", "`join` without `each`");
+    }
+}
+
+fn all_written<'a>(here: In<'_>, shape: &'a file::Action) -> Vec<Written<'a>> {
+    let mut all = Vec::new();
+    let mut put = |said: &'a Said, is_value: bool, is_condition: bool| {
+        let at = here.part(said, 0..said.value.len());
+        all.push(Written { expression: &said.value, at, is_value, is_condition });
+    };
+    let mut lists: Vec<(&List, bool)> = vec![(&shape.each, false), (&shape.join, false), (&shape.in_workspace, true)];
+    lists.extend(shape.lets.iter().map(|(_, list)| (list, true)));
+    if let Target::Table { type_, id, name, .. } = &shape.target {
+        lists.extend([(type_, false), (id, true), (name, true)]);
+    }
+    for (_, with) in &shape.with {
+        match with {
+            With::Id(id) => lists.push((id, true)),
+            With::Table { type_, id, .. } => lists.extend([(type_, false), (id, true)]),
+        }
+    }
+    for (list, is_value) in lists {
+        list.iter().for_each(|said| put(said, is_value, false));
+    }
+    shape.condition.iter().chain(&shape.success).for_each(|said| put(said, false, true));
+    for said in shape.message.iter().chain(&shape.message_failed) {
+        for (part, is_expression) in template::split(&said.value).unwrap_or_default() {
+            if is_expression {
+                let expression = said.value.get(part.clone()).unwrap_or("");
+                all.push(Written { expression, at: here.part(said, part), is_value: true, is_condition: false });
+            }
+        }
+    }
+    all
+}
+
+/// Every name must be one that the place has.
+fn names(
+    compiler: &mut Compiler,
+    here: In<'_>,
+    shape: &file::Action,
+    action: &Action,
+    bounds: &[Bound],
+    written: &[Written<'_>],
+) {
+    let mut known: BTreeSet<String> = action.lets.iter().map(|(name, _)| name.to_string()).collect();
+    for name in compiler.things_of(action, bounds) {
+        known.insert(format!("{name}_link"));
+        known.insert(name);
+    }
+    let parameters: BTreeSet<&str> = bounds.iter().flat_map(|bound| bound.place.names()).map(|name| &**name).collect();
+    for part in written {
+        let Ok(expression) = Expression::compile(part.expression) else { continue };
+        for name in &expression.names {
+            let mut words = name.split('.');
+            let root = words.next().unwrap_or("");
+            let at = part
+                .expression
+                .find(root)
+                .map_or(part.at.clone(), |from| part.at.start + from..part.at.start + from + root.len());
+            let needs = match root {
+                "each" | "index" if action.each.is_none() => Some("each"),
+                "joined" if action.join.is_none() => Some("join"),
+                _ => None,
+            };
+            if let Some(key) = needs {
+                compiler.problems.push(
+                    Problem::error("not-here", format!("`{root}` is known only with `{key}`")).at(here.source, at),
+                );
+            } else if root == "path" {
+                let Some(parameter) = words.next().filter(|word| !parameters.contains(word)) else { continue };
+                if !bounds.is_empty() {
+                    let problem = Problem::error("not-here", format!("no route of `when` has a `{{{parameter}}}`"))
+                        .at(here.source, at);
+                    let near = nearest(parameter, parameters.iter().copied());
+                    compiler.problems.push(match near {
+                        Some(near) => problem.help(format!("did you mean `path.{near}`?")),
+                        None => problem,
+                    });
+                }
+            } else if !CONTEXT.contains(&root) && !known.contains(root) {
+                compiler.unknown_name(here, root, at, &known, &shape.verb.value);
+            }
+        }
+    }
+}
+
+impl Compiler {
+    /// The names of the things that an action has: on its routes, its target, its `with`.
+    fn things_of(&self, action: &Action, bounds: &[Bound]) -> Vec<String> {
+        let on_route = bounds.iter().flat_map(|bound| bound.on_route.iter().map(|on| on.kind));
+        let targets = bounds.iter().filter_map(|bound| Some(bound.target?.0));
+        let kinds = on_route.chain(targets).filter_map(|kind| self.kinds.get(kind)).map(|kind| kind.name.to_string());
+        kinds.chain(action.with.iter().map(|with| with.name.to_string())).collect()
+    }
+
+    fn unknown_name(&mut self, here: In<'_>, name: &str, at: Range<usize>, known: &BTreeSet<String>, verb: &str) {
+        let bare = name.strip_suffix("_link").unwrap_or(name);
+        let problem = if self.kind_named.contains_key(bare) {
+            Problem::error("not-here", format!("no `{bare}` is known in `{verb}`"))
+                .at(here.source, at)
+                .help(format!("neither its route, `target` nor `with` brings one: `with.{bare} = \"…\"` says whose"))
+        } else {
+            let problem = Problem::error("unknown-name", format!("nothing is called `{name}`")).at(here.source, at);
+            let words =
+                known.iter().map(String::as_str).chain(CONTEXT).chain(self.kind_named.keys().map(|name| &**name));
+            match nearest(name, words) {
+                Some(near) => problem.help(format!("did you mean `{near}`?")),
+                None => problem,
+            }
+        };
+        self.problems.push(problem);
+    }
+}
+
+/// Warns where a field with a secret's name is stored or shown plainly.
+fn secrets(compiler: &mut Compiler, here: In<'_>, shape: &file::Action, written: &[Written<'_>]) {
+    let is_secret = |word: &str| SECRETS.contains(&word.to_ascii_lowercase().as_str());
+    let mut found: Vec<(String, Range<usize>)> = Vec::new();
+    for part in written.iter().filter(|part| part.is_value) {
+        if COVERS.iter().any(|cover| part.expression.contains(cover)) {
+            continue;
+        }
+        let Ok(expression) = Expression::compile(part.expression) else { continue };
+        for name in &expression.names {
+            if let Some(word) = name.rsplit('.').next().filter(|word| name.contains('.') && is_secret(word)) {
+                found.push((word.to_owned(), part.at.clone()));
+            }
+        }
+    }
+    for said in shape.changed.iter().chain(&shape.changes) {
+        if said.value.rsplit('.').next().is_some_and(is_secret) {
+            found.push((said.value.clone(), said.at.clone()));
+        }
+    }
+    for (word, at) in found {
+        compiler.problems.push(
+            Problem::warning("secret-named", format!("`{word}` sounds like a secret, and its value would be stored"))
+                .at(here.source, at)
+                .help("`| mask`, `| fingerprint` or `| redact` keep it out of the log"),
+        );
+    }
+}
+
+/// The fields that `changed("f")`, `added("f")`, `removed("f")` ask for.
+pub(crate) fn questions(shape: &file::Action) -> Vec<String> {
+    let mut fields = Vec::new();
+    let conditions = shape.condition.iter().chain(&shape.success).chain(&shape.each);
+    for said in conditions.chain(shape.lets.iter().flat_map(|(_, list)| list)) {
+        for word in ["changed(", "added(", "removed("] {
+            for (at, _) in said.value.match_indices(word) {
+                let rest = said.value.get(at + word.len()..).unwrap_or("").trim_start();
+                let Some(quote) = rest.chars().next().filter(|quote| ['"', '\''].contains(quote)) else { continue };
+                fields.extend(rest.get(1..).and_then(|rest| rest.split(quote).next()).map(str::to_owned));
+            }
+        }
+    }
+    fields
+}
+
+/// Two actions of one route that both always fire cannot be told apart; nor can an action and an `ignore`.
+pub(crate) fn ambiguous(problems: &mut Vec<Problem>, entry: &Entry, actions: &[Action]) {
+    let always: Vec<&Action> = entry
+        .rules
+        .iter()
+        .filter_map(|bound| actions.get(bound.action))
+        .filter(|action| action.is_unconditional())
+        .collect();
+    for pair in always.windows(2) {
+        let [first, second] = pair else { continue };
+        let title = format!("`{}` and `{}` both fire on every request of one route", first.key, second.key);
+        let problem = Problem::error("ambiguous", title)
+            .at(&second.source, second.at.clone())
+            .help("give one of them `if`, `changed`, `each` or `otherwise`, or a narrower route");
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    if let (true, Some(action)) = (entry.ignored, entry.rules.first().and_then(|bound| actions.get(bound.action))) {
+        let problem = Problem::error("ambiguous", format!("the route of `{}` is also ignored", action.key))
+            .at(&action.source, action.at.clone());
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+}
+
+/// Warns where a rule takes an address from a general rule whose target is another kind.
+pub(crate) fn shadowed(problems: &mut Vec<Problem>, ready: &Ready) {
+    for leaf in &ready.leaves {
+        for (method, entry) in &leaf.methods {
+            let Some(bound) = ready.entries.get(*entry).and_then(|entry| entry.rules.first()) else { continue };
+            let (Place::Path(template), Some(action)) = (&*bound.place, ready.actions.get(bound.action)) else {
+                continue;
+            };
+            let sample = |segment: &Segment| match segment {
+                Segment::Fixed(text) => format!("/{text}"),
+                _ => "/\u{1}".to_owned(),
+            };
+            let path: String = template.segments.iter().map(sample).collect();
+            let mut general = None;
+            ready.matcher.walk(&path, &mut |leaf| {
+                let entry =
+                    ready.leaves.get(leaf).and_then(|leaf| leaf.methods.iter().find(|(other, _)| other == method));
+                let other =
+                    entry.and_then(|(_, entry)| ready.entries.get(*entry)).and_then(|entry| entry.rules.first());
+                match other.filter(|other| other.action != bound.action) {
+                    Some(other) => {
+                        general = Some(other);
+                        ControlFlow::Break(())
+                    }
+                    None => ControlFlow::Continue(()),
+                }
+            });
+            let kind = |bound: &Bound| bound.target.map(|(kind, _)| kind);
+            let Some(other) = general.filter(|other| kind(other) != kind(bound)) else { continue };
+            let Some(other) = ready.actions.get(other.action) else { continue };
+            problems.push(
+                Problem::warning(
+                    "shadowed",
+                    format!("`{}` takes its address from the general rule `{}`", action.key, other.key),
+                )
+                .at(&action.source, action.at.clone())
+                .help("events of the general rule stop here; use its template and an `if` to have both"),
+            );
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Expressions: Jinja, compiled once, evaluated with bounded fuel.
+//!
+//! Most expressions are a plain path (`input.role`); those are looked up
+//! without the engine. A missing value is never an error: it is undefined,
+//! however deep one looks. An evaluation that fails is a missing value too.
+
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+use super::filters;
+use super::route::is_name;
+use super::scope::Frame;
+
+/// One evaluation may take this many steps: far beyond any sensible rule, well under a millisecond.
+const FUEL: u64 = 20_000;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(64);
+    filters::add_to(&mut environment);
+    environment
+});
+
+/// Words of the language that are not names.
+const KEYWORDS: [&str; 15] =
+    ["true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else", "null", "self"];
+
+/// An expression, ready to be evaluated.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    form: Form,
+    /// The dotted names that it asks for: `input.invitations`, `each.email`.
+    pub(crate) names: Vec<Box<str>>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Path(Box<[Arc<str>]>),
+    Code(minijinja::Expression<'static, 'static>),
+}
+
+impl Expression {
+    /// Compiles it; the error is the engine's own words.
+    pub(crate) fn compile(text: &str) -> Result<Expression, String> {
+        let text = text.trim();
+        if is_plain_path(text) {
+            let path = text.split('.').map(Arc::from).collect();
+            return Ok(Expression { form: Form::Path(path), names: vec![text.into()] });
+        }
+        let code = ENVIRONMENT
+            .compile_expression_owned(text.to_owned())
+            .map_err(|error| error.detail().map_or_else(|| error.to_string(), str::to_owned))?;
+        let mut names: Vec<Box<str>> =
+            code.undeclared_variables(true).into_iter().map(String::into_boxed_str).collect();
+        names.sort();
+        Ok(Expression { form: Form::Code(code), names })
+    }
+
+    /// Its value in a frame; undefined where anything is missing or goes wrong.
+    pub(crate) fn value(&self, frame: &Arc<Frame>) -> Value {
+        match &self.form {
+            Form::Path(path) => frame.look_up(path),
+            Form::Code(code) => {
+                let root = Value::from_dyn_object(Arc::clone(frame));
+                code.eval(root)
+                    .ok()
+                    .filter(|value| value.kind() != minijinja::value::ValueKind::Invalid)
+                    .unwrap_or_default()
+            }
+        }
+    }
+
+    /// The first words of the names that it asks for.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.split('.').next().unwrap_or(name))
+    }
+}
+
+fn is_plain_path(text: &str) -> bool {
+    text.split('.').all(is_name) && text.split('.').next().is_some_and(|first| !KEYWORDS.contains(&first))
+}
+
+/// Whether a value is there: neither missing nor null.
+pub(crate) fn is_there(value: &Value) -> bool {
+    !value.is_undefined() && !value.is_none()
+}
+
+/// A list of expressions: the first value that is there.
+#[derive(Debug, Default)]
+pub(crate) struct Chain(pub(crate) Vec<Expression>);
+
+impl Chain {
+    /// The first value that is there, else undefined.
+    pub(crate) fn value(&self, frame: &Arc<Frame>) -> Value {
+        self.0.iter().map(|expression| expression.value(frame)).find(is_there).unwrap_or_default()
+    }
+
+    /// Every dotted name that any of them asks for.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|expression| expression.names.iter().map(|name| &**name))
+    }
+}
+
+/// A value as text for comparing and for ids: text, numbers and booleans; nothing for the rest.
+pub(crate) fn as_text(value: &Value) -> Option<String> {
+    use minijinja::value::ValueKind;
+    match value.kind() {
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => Some(value.to_string()),
+        _ => super::scope::thing_of(value).and_then(|thing| thing.label().map(str::to_owned)),
+    }
+}
+
+/// The id that a value is or holds.
+pub(crate) fn as_id(value: &Value) -> Option<String> {
+    match super::scope::thing_of(value) {
+        Some(thing) => thing.id.clone(),
+        None => as_text(value).filter(|id| !id.is_empty()),
+    }
+}
+
+/// Follows a dotted path inside a value; `.` is the value itself.
+pub(crate) fn dig(value: &Value, path: &str) -> Value {
+    if path == "." {
+        return value.clone();
+    }
+    let mut at = value.clone();
+    for word in path.split('.') {
+        at = at.get_attr(word).unwrap_or_default();
+    }
+    at
+}
+
+/// A part of an expression outside quotes that the language refuses, and where.
+pub(crate) enum Trap {
+    /// ` or `: skips 0, false and "".
+    Or,
+    /// `<`, `<=`, `>`, `>=`: a missing value is below everything.
+    Order,
+}
+
+/// The first ` or ` or comparison of order outside quotes.
+pub(crate) fn traps(text: &str) -> Vec<(Trap, std::ops::Range<usize>)> {
+    let bytes = text.as_bytes();
+    let word = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let (mut quote, mut found, mut skip) = (None, Vec::new(), false);
+    for (at, byte) in bytes.iter().enumerate() {
+        if skip {
+            skip = false;
+            continue;
+        }
+        match (quote, byte) {
+            (Some(_), b'\\') => skip = true,
+            (Some(open), byte) if *byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (None, b'<' | b'>') => {
+                let wide = bytes.get(at + 1) == Some(&b'=');
+                found.push((Trap::Order, at..at + 1 + usize::from(wide)));
+            }
+            (None, b'o') if bytes.get(at + 1) == Some(&b'r') && !word(at.checked_sub(1)) && !word(Some(at + 2)) => {
+                found.push((Trap::Or, at..at + 2));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::scope::Facts;
+
+    fn value(text: &str) -> Value {
+        let facts = Facts {
+            input: Value::from_serialize_json(r#"{"a":{"b":1},"zero":0,"no":false,"null":null}"#),
+            ..Facts::default()
+        };
+        Expression::compile(text).unwrap().value(&Arc::new(Frame::of(Arc::new(facts))))
+    }
+
+    trait FromJson {
+        fn from_serialize_json(text: &str) -> Value;
+    }
+
+    impl FromJson for Value {
+        fn from_serialize_json(text: &str) -> Value {
+            Value::from(minijinja::value::Serde(serde_json::from_str::<serde_json::Value>(text).unwrap()))
+        }
+    }
+
+    #[test]
+    fn a_missing_value_stays_missing_however_deep_one_looks() {
+        for text in [
+            "input.x.y.z",
+            "nothing.at.all",
+            "input.a.b.c",
+            "input['x'].y",
+            "(input.x).y.z",
+            "input.x | upper",
+            "input.x | bare_url",
+        ] {
+            assert!(!is_there(&value(text)), "{text} is {:?}", value(text));
+        }
+        for text in ["input.x", "input.x == 1", "input.x.y and true", "not (input.zero is defined)", "changed('x')"] {
+            assert!(!value(text).is_true(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_chain_takes_the_first_value_that_is_there_and_zero_is() {
+        let chain = Chain(
+            ["input.null", "input.x", "input.zero", "input.a"]
+                .iter()
+                .map(|text| Expression::compile(text).unwrap())
+                .collect(),
+        );
+        let facts = Facts { input: value("input"), ..Facts::default() };
+        assert_eq!(chain.value(&Arc::new(Frame::of(Arc::new(facts)))).to_string(), "0");
+    }
+
+    #[test]
+    fn an_endless_expression_ends_as_a_missing_value() {
+        let long = "range(9000) | map('string') | map('upper') | map('lower') | list | join('')";
+        let text = format!("[{long}, {long}, {long}, {long}, {long}]");
+        let started = std::time::Instant::now();
+        let _ = value(&text);
+        assert!(started.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn traps_are_found_outside_quotes_only() {
+        let kinds = |text: &str| traps(text).len();
+        assert_eq!(kinds("a or b"), 1);
+        assert_eq!(kinds("'a or b' ~ colour.order"), 0);
+        assert_eq!(kinds("a <= 4"), 1);
+        assert_eq!(kinds(r"'\' <' == x"), 0);
+    }
+}

@@ -1,0 +1,191 @@
+//! A rule file in the shape in which it is written: every value with its place.
+//!
+//! Headings are free words, so a file is walked as a spanned TOML table, key by
+//! key. Nothing is skipped: an unknown key is a problem with a suggestion, and
+//! what this version does not have is refused by name.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::problem::SourceFile;
+
+pub(crate) use super::walk::read;
+
+/// A text and where it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) value: String,
+    pub(crate) at: Range<usize>,
+}
+
+/// Written as one text or a list of texts.
+pub(crate) type List = Vec<Said>;
+
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    pub(crate) source: Option<Arc<SourceFile>>,
+    pub(crate) category: Option<Said>,
+    pub(crate) prefix: List,
+    pub(crate) graphql: Option<Said>,
+    pub(crate) in_workspace: List,
+    pub(crate) failures: Option<bool>,
+    pub(crate) ignore: Vec<Ignore>,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) identity: Option<Identity>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ignore {
+    pub(crate) when: List,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kind {
+    pub(crate) name: Said,
+    pub(crate) at: List,
+    pub(crate) id: Option<Said>,
+    pub(crate) names: List,
+    pub(crate) type_: List,
+    pub(crate) one: List,
+    pub(crate) many: List,
+    pub(crate) sent: Option<Said>,
+    pub(crate) link: Option<Said>,
+    pub(crate) learn: Vec<Learn>,
+    pub(crate) fetch: Fetch,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Fetch {
+    #[default]
+    Never,
+    Address,
+    Routes(List),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learn {
+    pub(crate) when: List,
+    pub(crate) each: List,
+    pub(crate) id: Option<Said>,
+    pub(crate) names: List,
+    pub(crate) in_workspace: List,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Action {
+    pub(crate) resource: Said,
+    pub(crate) verb: Said,
+    pub(crate) when: List,
+    pub(crate) message: Option<Said>,
+    pub(crate) message_failed: Option<Said>,
+    pub(crate) title: Option<Said>,
+    pub(crate) category: Option<Said>,
+    pub(crate) in_workspace: List,
+    pub(crate) condition: Option<Said>,
+    pub(crate) changed: List,
+    pub(crate) changes: List,
+    pub(crate) otherwise: bool,
+    pub(crate) each: List,
+    pub(crate) join: List,
+    pub(crate) by: Option<By>,
+    pub(crate) target: Target,
+    pub(crate) with: Vec<(Said, With)>,
+    pub(crate) lets: Vec<(Said, List)>,
+    pub(crate) success: Option<Said>,
+    pub(crate) failures: Option<bool>,
+    pub(crate) tests: Vec<Test>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum By {
+    Index,
+    Fields(Vec<(Said, Said)>),
+}
+
+#[derive(Debug, Default)]
+pub(crate) enum Target {
+    #[default]
+    OnRoute,
+    Nothing,
+    Kind(Said),
+    Table {
+        kind: Option<Said>,
+        type_: List,
+        id: List,
+        name: List,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum With {
+    Id(List),
+    Table { kind: Option<Said>, type_: List, id: List },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) credential: List,
+    pub(crate) actor: List,
+    pub(crate) kind: Option<Said>,
+    pub(crate) seen: Vec<Seen>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) when: List,
+    pub(crate) tokens: List,
+    pub(crate) actor: List,
+}
+
+/// A test below its action, as written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Test {
+    pub(crate) at: Range<usize>,
+    pub(crate) step: Step,
+    pub(crate) given: Vec<(String, String, Json)>,
+    pub(crate) workspace: Option<String>,
+    pub(crate) first: Vec<Step>,
+    pub(crate) fetched: Option<Fetched>,
+    pub(crate) expect: Vec<Json>,
+}
+
+/// One exchange of a test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Step {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) actor: Option<String>,
+    pub(crate) header: Vec<(String, String)>,
+    pub(crate) sent: SentBody,
+    pub(crate) files: Vec<FilePart>,
+    pub(crate) status: u16,
+    pub(crate) response: Option<Json>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) enum SentBody {
+    #[default]
+    Nothing,
+    Json(Json),
+    Form(Vec<(String, String)>),
+    Fields(Vec<(String, String)>),
+    Raw(String),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilePart {
+    pub(crate) field: String,
+    pub(crate) filename: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) size: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) response: Option<Json>,
+    pub(crate) after_ms: u64,
+}

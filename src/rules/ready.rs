@@ -1,0 +1,306 @@
+//! Rules in the form in which they run: names resolved, texts and expressions
+//! compiled, routes in one tree.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::expression::{Chain, Expression};
+use super::file::Test;
+use super::matcher::Matcher;
+use super::route::{FieldName, Template};
+use super::template::Text;
+use crate::problem::SourceFile;
+
+/// Everything that was loaded.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kind_named: HashMap<Arc<str>, usize>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) learns: Vec<Learn>,
+    pub(crate) identity: Identity,
+    pub(crate) matcher: Matcher,
+    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// A thing with an address and a name.
+#[derive(Debug, Default)]
+pub(crate) struct Kind {
+    pub(crate) name: Arc<str>,
+    /// Dotted path of the id inside the thing.
+    pub(crate) id: Box<str>,
+    pub(crate) names: Vec<NameForm>,
+    pub(crate) type_: Chain,
+    pub(crate) one: Vec<Box<str>>,
+    pub(crate) many: Vec<Box<str>>,
+    pub(crate) sent: Box<str>,
+    pub(crate) link: Option<Text>,
+    pub(crate) fetch: Fetch,
+    /// Fields that some rule mentions.
+    pub(crate) fields: BTreeSet<Box<str>>,
+    pub(crate) in_workspace: Arc<Chain>,
+    /// Its addresses, by shape (`/documents/{}`).
+    pub(crate) addresses: Vec<Arc<Template>>,
+}
+
+impl Kind {
+    /// The workspace itself: kept under its own id.
+    pub(crate) fn is_workspace(&self) -> bool {
+        &*self.name == "workspace"
+    }
+}
+
+/// Where a thing's name is.
+#[derive(Debug)]
+pub(crate) enum NameForm {
+    Field(Box<str>),
+    Text(Text),
+}
+
+#[derive(Debug, Default)]
+pub(crate) enum Fetch {
+    #[default]
+    Never,
+    Address,
+    /// Paths with `{parameters}`.
+    Routes(Vec<Box<str>>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Learn {
+    pub(crate) kind: usize,
+    pub(crate) each: Chain,
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) names: Vec<NameForm>,
+    pub(crate) in_workspace: Option<Chain>,
+}
+
+/// A heading with `when` and `message`.
+#[derive(Debug)]
+pub(crate) struct Action {
+    pub(crate) key: Arc<str>,
+    pub(crate) category: Arc<str>,
+    pub(crate) title: Arc<str>,
+    pub(crate) source: Arc<SourceFile>,
+    pub(crate) file: Arc<str>,
+    /// Where its heading stands.
+    pub(crate) at: Range<usize>,
+    pub(crate) in_workspace: Arc<Chain>,
+    pub(crate) condition: Option<Expression>,
+    pub(crate) changed: Vec<Box<str>>,
+    pub(crate) changes: Vec<Box<str>>,
+    pub(crate) otherwise: bool,
+    pub(crate) each: Option<Chain>,
+    pub(crate) join: Option<Chain>,
+    pub(crate) by: By,
+    pub(crate) target: Target,
+    pub(crate) with: Vec<With>,
+    pub(crate) lets: Vec<(Arc<str>, Chain)>,
+    pub(crate) success: Option<Expression>,
+    pub(crate) message: Text,
+    pub(crate) message_failed: Option<Text>,
+    pub(crate) failures: bool,
+    /// The first words that its expressions ask for.
+    pub(crate) roots: BTreeSet<Box<str>>,
+    pub(crate) tests: Vec<Test>,
+}
+
+impl Action {
+    /// Whether it fires on every request of its route.
+    pub(crate) fn is_unconditional(&self) -> bool {
+        self.condition.is_none() && self.changed.is_empty() && self.each.is_none() && !self.otherwise
+    }
+
+    /// Whether its expressions ask for a name or for that name's link.
+    pub(crate) fn asks_for(&self, name: &str) -> bool {
+        self.roots.contains(name) || self.roots.contains(format!("{name}_link").as_str())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) enum By {
+    /// The field in which the kind has its id.
+    #[default]
+    Id,
+    Index,
+    /// Ours in `each`, theirs in the other list.
+    Fields(Vec<(Box<str>, Box<str>)>),
+}
+
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// The deepest kind on the route.
+    OnRoute,
+    Nothing,
+    Kind(usize),
+    Table {
+        kind: Option<usize>,
+        type_: Chain,
+        id: Chain,
+        name: Chain,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct With {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: usize,
+    pub(crate) type_: Chain,
+    pub(crate) id: Chain,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) credential: Chain,
+    pub(crate) actor: Chain,
+    pub(crate) kind: Option<usize>,
+    pub(crate) seen: Vec<Seen>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) tokens: Vec<Expression>,
+    pub(crate) actor: Chain,
+}
+
+/// What happens at one template, method by method.
+#[derive(Debug, Default)]
+pub(crate) struct Leaf {
+    pub(crate) methods: Vec<(Box<str>, usize)>,
+    /// The entry of every other method.
+    pub(crate) other: Option<usize>,
+    /// Whether any action or `ignore` stands here, for whatever method.
+    pub(crate) has_rules: bool,
+}
+
+/// What happens for one method at one template, or for one GraphQL field.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) rules: Vec<Bound>,
+    pub(crate) ignored: bool,
+    pub(crate) teachers: Vec<Teacher>,
+    pub(crate) learns: Vec<(usize, Arc<Place>)>,
+    pub(crate) seen: Vec<(usize, Arc<Place>)>,
+    pub(crate) endpoint: Option<usize>,
+    pub(crate) wants_request: bool,
+    pub(crate) wants_response: bool,
+}
+
+impl Entry {
+    pub(crate) fn has_rules(&self) -> bool {
+        self.ignored || !self.rules.is_empty()
+    }
+
+    /// Whether something looks on besides rules.
+    pub(crate) fn watches(&self) -> bool {
+        !self.teachers.is_empty() || self.watches_beside_kinds()
+    }
+
+    pub(crate) fn watches_beside_kinds(&self) -> bool {
+        !self.learns.is_empty() || !self.seen.is_empty() || self.endpoint.is_some()
+    }
+}
+
+/// Where something stands: a path template, or a GraphQL field.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Path(Arc<Template>),
+    Field(FieldName),
+}
+
+impl Place {
+    pub(crate) fn names(&self) -> &[Arc<str>] {
+        match self {
+            Place::Path(template) => &template.names,
+            Place::Field(name) => &name.names,
+        }
+    }
+}
+
+/// An action at one of its places.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound {
+    pub(crate) action: usize,
+    pub(crate) place: Arc<Place>,
+    pub(crate) on_route: Vec<OnRoute>,
+    /// The kind of its target, and where on the route that is.
+    pub(crate) target: Option<(usize, Whose)>,
+}
+
+/// A kind whose address (or collection) begins a route.
+#[derive(Clone, Debug)]
+pub(crate) struct OnRoute {
+    pub(crate) kind: usize,
+    /// How many segments of the route are its address.
+    pub(crate) segments: usize,
+    pub(crate) whose: Whose,
+}
+
+/// How a kind stands on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Its address begins the route; `exact`: is the route. `id` counts the parameters before it.
+    Address { id: usize, exact: bool },
+    /// Its collection begins the route.
+    Collection { exact: bool },
+    /// It does not stand on the route.
+    Elsewhere,
+}
+
+/// A kind at its address (with an id) or collection.
+#[derive(Clone, Debug)]
+pub(crate) struct Teacher {
+    pub(crate) kind: usize,
+    pub(crate) template: Arc<Template>,
+    /// Which parameter is the id, where one is.
+    pub(crate) id: Option<usize>,
+    /// At its collection, not at its address.
+    pub(crate) collection: bool,
+}
+
+/// A GraphQL endpoint: its fields.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoint {
+    pub(crate) path: String,
+    pub(crate) mutations: Fields,
+    pub(crate) queries: Fields,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    pub(crate) exact: HashMap<Box<str>, Entry>,
+    pub(crate) patterns: Vec<(FieldName, Entry)>,
+}
+
+impl Fields {
+    /// The entry of a field: its own before a pattern's.
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.exact.get(name).or_else(|| {
+            let fits = |known: &FieldName| known.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name));
+            self.patterns.iter().find(|(known, _)| fits(known)).map(|(_, entry)| entry)
+        })
+    }
+
+    /// The entry of a field as written, made where there is none.
+    pub(crate) fn entry(&mut self, name: &FieldName) -> &mut Entry {
+        if name.pattern.is_none() {
+            return self.exact.entry(name.text.clone()).or_default();
+        }
+        let at = match self.patterns.iter().position(|(known, _)| known.text == name.text) {
+            Some(at) => at,
+            None => {
+                self.patterns.push((name.clone(), Entry::default()));
+                self.patterns.sort_by_key(|(known, _)| (std::cmp::Reverse(known.text.len()), known.text.clone()));
+                self.patterns.iter().position(|(known, _)| known.text == name.text).unwrap_or(0)
+            }
+        };
+        self.patterns.get_mut(at).map(|(_, entry)| entry).expect("it was just put there")
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.patterns.is_empty()
+    }
+}
