@@ -5,6 +5,10 @@
 //! of rules or stores.
 
 pub(crate) mod body;
+#[cfg(feature = "layer")]
+pub mod layer;
+#[cfg(feature = "layer")]
+mod watched;
 
 pub(crate) mod client_address;
 pub(crate) mod settings;

@@ -3,4 +3,6 @@
 mod fixture;
 mod identity;
 mod import_table;
+#[cfg(feature = "layer")]
+mod layer;
 mod record;
