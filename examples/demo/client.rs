@@ -84,6 +84,12 @@ impl Client {
         &self.base
     }
 
+    /// The token or the cookie that it sends.
+    pub(crate) fn credential(&self) -> Option<&str> {
+        let token = self.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+        token.or_else(|| self.cookie.as_deref().and_then(|pair| pair.strip_prefix("sid=")))
+    }
+
     /// The same person at another address.
     pub(crate) fn at(&self, base: impl Into<String>) -> Client {
         Client { base: base.into(), ..self.clone() }

@@ -1,5 +1,6 @@
 //! The one test binary: stories through real sockets, snapshots, the import table.
 
+mod demo;
 mod fixture;
 mod identity;
 mod import_table;

@@ -13,8 +13,8 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use crate::client::{Client, Payload};
-use crate::platform::PEOPLE;
+use super::client::{Client, Payload};
+use super::platform::PEOPLE;
 
 /// A workspace's API.
 pub(crate) const ACME: &str = "/api/v1/workspaces/39";
@@ -71,6 +71,15 @@ impl Cast {
             desiree: self.desiree.at(base),
             zoe: self.zoe.at(base),
         }
+    }
+}
+
+impl Cast {
+    /// The tokens and cookies of everybody.
+    pub(crate) fn credentials(&self) -> Vec<String> {
+        let Cast { cosimo, valentina, giosue, ilaria, niccolo, desiree, zoe } = self;
+        let all = [cosimo, valentina, giosue, ilaria, niccolo, desiree, zoe];
+        all.into_iter().filter_map(|person| person.credential().map(str::to_owned)).collect()
     }
 }
 
