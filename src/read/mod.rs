@@ -19,6 +19,7 @@ mod metrics;
 mod object;
 mod openapi;
 mod own;
+mod page;
 pub mod query;
 pub mod search;
 mod session;
@@ -61,7 +62,8 @@ pub fn router(state: State) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::exposition));
-    api.fallback(error::no_such_page)
+    api.merge(page::router())
+        .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(state.clone(), guard::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))

@@ -19,6 +19,7 @@ use super::access::{Principal, digest, look_up};
 use super::error::ReadError;
 use super::guard::{host_in, is_loopback};
 use super::own::{Own, own, source};
+use super::page::sign_in_page;
 use super::session::{PLAIN, SECURE};
 use super::state::State;
 use crate::event::{Actor, ActorKind, Outcome};
@@ -179,19 +180,8 @@ fn go(to: &str, cookie: &str) -> Response {
     response
 }
 
-fn show(_state: &State, status: StatusCode, page: SignIn) -> Response {
-    let wrong = page.wrong.map(|wrong| format!("<p role=\"alert\">{wrong}</p>")).unwrap_or_default();
-    let next = page.next.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-    let form = if page.can_sign_in {
-        format!(
-            "<form method=\"post\" action=\"/sign-in\"><input type=\"hidden\" name=\"next\" value=\"{next}\">\
-             <label>Token <input type=\"password\" name=\"token\" required></label><button>Sign in</button></form>"
-        )
-    } else {
-        String::new()
-    };
-    (status, Html(format!("<!doctype html><html lang=\"en\"><title>Sign in</title><h1>Sign in</h1>{wrong}{form}")))
-        .into_response()
+fn show(state: &State, status: StatusCode, page: SignIn) -> Response {
+    (status, Html(sign_in_page(state, page.wrong.as_deref(), page.can_sign_in, &page.next))).into_response()
 }
 
 /// Sign-ins that failed lately.

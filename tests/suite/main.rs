@@ -2,7 +2,6 @@
 
 mod demo;
 mod fixture;
-mod har;
 mod identity;
 mod import_table;
 #[cfg(feature = "layer")]
