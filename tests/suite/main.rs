@@ -1,5 +1,7 @@
 //! The one test binary: stories through real sockets, snapshots, the import table.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
+
 mod demo;
 mod fixture;
 mod identity;

@@ -59,28 +59,6 @@ impl Cast {
             zoe: nobody.sign_in(zoe.email, zoe.password).await?,
         })
     }
-
-    /// The same people at another address.
-    pub(crate) fn at(&self, base: &str) -> Cast {
-        Cast {
-            cosimo: self.cosimo.at(base),
-            valentina: self.valentina.at(base),
-            giosue: self.giosue.at(base),
-            ilaria: self.ilaria.at(base),
-            niccolo: self.niccolo.at(base),
-            desiree: self.desiree.at(base),
-            zoe: self.zoe.at(base),
-        }
-    }
-}
-
-impl Cast {
-    /// The tokens and cookies of everybody.
-    pub(crate) fn credentials(&self) -> Vec<String> {
-        let Cast { cosimo, valentina, giosue, ilaria, niccolo, desiree, zoe } = self;
-        let all = [cosimo, valentina, giosue, ilaria, niccolo, desiree, zoe];
-        all.into_iter().filter_map(|person| person.credential().map(str::to_owned)).collect()
-    }
 }
 
 /// What the first act made, for the second.
