@@ -5,6 +5,7 @@
 //! of rules or stores.
 
 pub(crate) mod body;
+pub mod har;
 #[cfg(feature = "layer")]
 pub mod layer;
 #[cfg(feature = "layer")]

@@ -8,7 +8,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::capture::body::Copier;
 use crate::capture::{Pending, Wants, Witness};
@@ -133,7 +132,7 @@ impl Inner {
             (false, false) => End::NeverSent,
         };
         let (started, duration) = (self.started, self.began.elapsed());
-        Some(witness.observe(Exchange { id: number(started), started, duration, request, response, end }))
+        Some(witness.observe(Exchange { id: Exchange::number(started), started, duration, request, response, end }))
     }
 }
 
@@ -147,13 +146,6 @@ impl Drop for Inner {
             Err(_) => tracing::error!("an exchange ended outside of the runtime: its event is lost"),
         }
     }
-}
-
-/// A time-ordered number (UUIDv7) of that moment.
-pub(crate) fn number(at: Timestamp) -> Uuid {
-    let second = u64::try_from(at.as_second()).unwrap_or_default();
-    let nanosecond = u32::try_from(at.subsec_nanosecond()).unwrap_or_default();
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, second, nanosecond))
 }
 
 /// The fields of a head.

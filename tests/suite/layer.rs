@@ -74,6 +74,7 @@ fn stream(pieces: &'static [&'static str]) -> Body {
 async fn start(watcher: &Watcher) -> (SocketAddr, Layer) {
     let layer = Layer::new(Arc::new(watcher.clone()), Clock::system())
         .copy_bytes(64)
+        .trusting(["127.0.0.0/8".parse().unwrap()])
         .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()));
     let service = Router::new()
         .route("/echo", post(|body: Bytes| async { (StatusCode::CREATED, body) }))
@@ -111,7 +112,9 @@ async fn send(address: SocketAddr, request: &str) -> TcpStream {
 
 async fn ask(address: SocketAddr, line: &str, body: &str) -> String {
     let length = body.len();
-    let request = format!("{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    let request = format!(
+        "{line} HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     let mut socket = send(address, &request).await;
     let mut reply = String::new();
     socket.read_to_string(&mut reply).await.unwrap();
@@ -128,6 +131,8 @@ async fn an_exchange_is_seen_as_it_was() {
     assert_eq!((exchange.request.method.as_str(), exchange.request.target.as_str()), ("POST", "/echo?x=%20"));
     assert_eq!(exchange.request.headers.first("host"), Some("h"));
     assert_eq!(exchange.request.peer, Some(IpAddr::from([127, 0, 0, 1])));
+    assert_eq!(exchange.request.client, Some(IpAddr::from([203, 0, 113, 7])));
+    assert!(exchange.request.peer_is_trusted);
     assert_eq!(
         (&exchange.request.body.content[..], &exchange.request.body.seen),
         (&b"{\"name\":\"Price list.pdf\"}"[..], &Seen::Whole)

@@ -4,6 +4,7 @@
 
 mod demo;
 mod fixture;
+mod har;
 mod identity;
 mod import_table;
 #[cfg(feature = "layer")]

@@ -18,8 +18,9 @@ use http::{Extensions, Method, StatusCode};
 use http_body::Body;
 use tokio_util::task::TaskTracker;
 
-use super::Observe;
+use super::client_address::{client_address, is_trusted};
 use super::watched::{Watched, fields};
+use super::{Network, Observe};
 use crate::clock::Clock;
 use crate::exchange;
 pub use bodies::{ReplyBody, RequestBody};
@@ -37,6 +38,7 @@ pub struct Layer {
     clock: Clock,
     copy_bytes: usize,
     peer: Peer,
+    trusted: Arc<[Network]>,
     unattended: TaskTracker,
 }
 
@@ -50,7 +52,14 @@ pub struct Service<S> {
 impl Layer {
     /// A layer that shows exchanges to `observe`.
     pub fn new(observe: Arc<dyn Observe>, clock: Clock) -> Layer {
-        Layer { observe, clock, copy_bytes: COPY_BYTES, peer: Arc::new(|_| None), unattended: TaskTracker::new() }
+        Layer {
+            observe,
+            clock,
+            copy_bytes: COPY_BYTES,
+            peer: Arc::new(|_| None),
+            trusted: Arc::new([]),
+            unattended: TaskTracker::new(),
+        }
     }
 
     /// How much of each body is copied, in bytes (256 KiB).
@@ -68,6 +77,13 @@ impl Layer {
         self
     }
 
+    /// The proxies whose `X-Forwarded-For` (and identity headers) are believed.
+    #[must_use]
+    pub fn trusting(mut self, proxies: impl IntoIterator<Item = Network>) -> Layer {
+        self.trusted = proxies.into_iter().collect();
+        self
+    }
+
     /// Waits until everything that clients left behind is recorded: the last thing before the process ends.
     pub async fn settled(&self) {
         self.unattended.close();
@@ -78,14 +94,15 @@ impl Layer {
     /// What the witness will be shown of a request.
     fn head<B>(&self, request: &http::Request<B>, target: String) -> exchange::Request {
         let peer = (self.peer)(request.extensions());
+        let headers = fields(request.headers());
         exchange::Request {
             method: request.method().as_str().to_owned(),
             target,
-            headers: fields(request.headers()),
-            body: exchange::Body::default(),
+            client: peer.map(|peer| client_address(peer, &headers, &self.trusted)),
+            peer_is_trusted: peer.is_some_and(|peer| is_trusted(peer, &self.trusted)),
             peer,
-            client: peer,
-            peer_is_trusted: false,
+            headers,
+            body: exchange::Body::default(),
         }
     }
 }
