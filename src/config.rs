@@ -1,1 +1,371 @@
 //! The configuration: composes each step's settings.
+//!
+//! Defaults < file < `SIDETRAIL_SECTION__KEY` < flags. Every mistake is found
+//! at once and printed with its place: an unknown key, a value of the wrong
+//! sort, an unknown `SIDETRAIL_` variable. Relative paths are relative to the
+//! working directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{Level, Place, Problem, SourceFile, nearest};
+use crate::{capture, identity, read, record};
+
+/// What begins every variable that is ours.
+const PREFIX: &str = "SIDETRAIL_";
+
+/// More mistakes than this in one file are not worth printing.
+const MOST_PROBLEMS: usize = 100;
+
+/// All of `config.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The proxied side.
+    pub proxy: capture::settings::Settings,
+    /// Who is believed to be who.
+    pub identity: identity::Settings,
+    /// Where the rules are.
+    pub rules: RulePaths,
+    /// Where events are kept.
+    pub store: record::Settings,
+    /// The page and the API.
+    pub read: read::Settings,
+    /// What sidetrail says of itself on stderr.
+    pub log: Log,
+}
+
+/// The `[rules]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulePaths {
+    /// Files, and folders whose `*.toml` are read.
+    pub paths: Vec<PathBuf>,
+    /// How many remembered names are kept; the least recently used goes first.
+    pub memory_things: usize,
+    /// The guarantee of every rule: `outcome` is the one this version has.
+    pub guarantee: Guarantee,
+    /// The longest a look-up before a request may take, in ms; 0 turns look-ups off.
+    pub fetch_timeout_ms: u64,
+}
+
+impl Default for RulePaths {
+    fn default() -> RulePaths {
+        RulePaths {
+            paths: vec![PathBuf::from("rules")],
+            memory_things: 50_000,
+            guarantee: Guarantee::Outcome,
+            fetch_timeout_ms: 300,
+        }
+    }
+}
+
+/// When an event must be on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Before the reply's last byte.
+    Outcome,
+}
+
+impl<'de> Deserialize<'de> for Guarantee {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Guarantee, D::Error> {
+        let word = String::deserialize(from)?;
+        match word.as_str() {
+            "outcome" => Ok(Guarantee::Outcome),
+            "intent" | "async" => {
+                Err(serde::de::Error::custom(format!("the guarantee `{word}` is not in this version: `outcome` is")))
+            }
+            _ => Err(serde::de::Error::custom(format!("`{word}` is no guarantee: `outcome` is the one there is"))),
+        }
+    }
+}
+
+/// The `[log]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `info,sidetrail::record=debug`.
+    pub level: String,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { level: "info".to_owned(), json: false }
+    }
+}
+
+/// A value from outside the file, which wins over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Who says so: `SIDETRAIL_PROXY__LISTEN`, `--listen`.
+    pub origin: String,
+    /// `["proxy", "listen"]`.
+    pub path: Vec<String>,
+    /// A TOML value, or the text itself where it is none.
+    pub value: String,
+}
+
+impl Override {
+    /// A flag that stands for a key.
+    pub fn flag(origin: &str, section: &str, key: &str, value: impl Into<String>) -> Override {
+        Override { origin: origin.to_owned(), path: vec![section.to_owned(), key.to_owned()], value: value.into() }
+    }
+
+    /// The variables that begin with `SIDETRAIL_`, as `SIDETRAIL_SECTION__KEY`.
+    pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
+        let mut overrides: Vec<Override> = variables
+            .filter_map(|(name, value)| {
+                let path = name.strip_prefix(PREFIX)?.to_lowercase().split("__").map(str::to_owned).collect();
+                Some(Override { origin: name, path, value })
+            })
+            .collect();
+        overrides.sort_by(|a, b| a.origin.cmp(&b.origin));
+        overrides
+    }
+}
+
+impl Config {
+    /// Reads the file, then the overrides in their order. Every problem, or a configuration.
+    pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Config, Vec<Problem>> {
+        let source = match file {
+            Some(path) => read_source(path).map_err(|problem| vec![problem])?,
+            None => SourceFile { name: "config.toml".to_owned(), text: String::new() },
+        };
+        Config::from_source(source, overrides)
+    }
+
+    /// The same from a text in memory.
+    pub fn from_source(source: SourceFile, overrides: &[Override]) -> Result<Config, Vec<Problem>> {
+        let source = Arc::new(source);
+        let (table, errors) = DeTable::parse_recoverable(&source.text);
+        if !errors.is_empty() {
+            return Err(errors.iter().map(|error| syntax_problem(error, &source)).collect());
+        }
+        let (table, mut problems) = weed::<Config>(table, &source);
+        let mut table = match toml::Table::deserialize(toml::Deserializer::from(table)) {
+            Ok(table) => table,
+            Err(error) => return Err(vec![value_problem(&error, &source)]),
+        };
+        for one in overrides {
+            if let Err(problem) = apply(&mut table, one) {
+                problems.push(problem);
+            }
+        }
+        match Config::deserialize(table) {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(problems),
+            Err(error) => {
+                problems.push(bare_problem(error.message().to_owned()));
+                Err(problems)
+            }
+        }
+    }
+}
+
+fn read_source(path: &Path) -> Result<SourceFile, Problem> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(SourceFile { name, text }),
+        Err(error) => Err(Problem {
+            code: "unreadable-file",
+            level: Level::Error,
+            title: format!("cannot read the configuration `{name}`: {error}"),
+            place: None,
+            label: String::new(),
+            help: Some("name another with --config, or copy `config.toml` of the repository".to_owned()),
+        }),
+    }
+}
+
+/// Deserializes again and again, taking out the key that stands in the way each
+/// time: serde reports one mistake, a person wants all of them.
+fn weed<'i, T: DeserializeOwned>(
+    mut table: Spanned<DeTable<'i>>,
+    source: &Arc<SourceFile>,
+) -> (Spanned<DeTable<'i>>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    while problems.len() < MOST_PROBLEMS {
+        let Err(error) = T::deserialize(toml::Deserializer::from(table.clone())) else { break };
+        problems.push(value_problem(&error, source));
+        let Some(span) = error.span() else { break };
+        if !take_out(table.get_mut(), span.start) {
+            break;
+        }
+    }
+    (table, problems)
+}
+
+/// Removes the innermost entry that holds the byte `at`, in its key or its value.
+fn take_out(table: &mut DeTable<'_>, at: usize) -> bool {
+    let holds = |span: std::ops::Range<usize>| span.start <= at && at < span.end.max(span.start + 1);
+    let mut deepest = None;
+    for (key, value) in table.iter_mut() {
+        let in_value = holds(value.span());
+        if in_value
+            && let DeValue::Table(inner) = value.get_mut()
+            && take_out(inner, at)
+        {
+            return true;
+        }
+        if in_value || holds(key.span()) {
+            deepest = Some(key.get_ref().to_string());
+        }
+    }
+    if let Some(key) = deepest {
+        return table.remove(key.as_str()).is_some();
+    }
+    // A heading's own span may not cover what stands below it: look inside every table.
+    table.iter_mut().any(|(_, value)| match value.get_mut() {
+        DeValue::Table(inner) => take_out(inner, at),
+        _ => false,
+    })
+}
+
+/// Puts one override into the table, if it is a configuration by itself.
+fn apply(table: &mut toml::Table, one: &Override) -> Result<(), Problem> {
+    let named = |message: &str| bare_problem(format!("`{}`: {message}", one.origin));
+    if one.path.len() < 2 || one.path.iter().any(String::is_empty) {
+        let help = format!("variables are called {PREFIX}SECTION__KEY, e.g. {PREFIX}PROXY__LISTEN");
+        return Err(Problem { help: Some(help), ..named("names no section and key") });
+    }
+    let value = written_as_toml(&one.value);
+    let mut alone = toml::Table::new();
+    put(&mut alone, &one.path, value.clone());
+    Config::deserialize(alone).map_err(|error| {
+        let (message, help) = split_suggestion(error.message());
+        Problem { help, ..named(&message) }
+    })?;
+    put(table, &one.path, value);
+    Ok(())
+}
+
+/// Sets the value at a path, making the tables on the way.
+fn put(table: &mut toml::Table, path: &[String], value: toml::Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        table.insert(first.clone(), value);
+        return;
+    }
+    let inner = table.entry(first.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let Some(inner) = inner.as_table_mut() {
+        put(inner, rest, value);
+    }
+}
+
+/// `true`, `4000`, `["a", "b"]` are read as TOML; everything else is a text.
+fn written_as_toml(text: &str) -> toml::Value {
+    let parsed = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
+    parsed.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+fn syntax_problem(error: &toml::de::Error, source: &Arc<SourceFile>) -> Problem {
+    Problem {
+        code: "toml-syntax",
+        level: Level::Error,
+        title: error.message().lines().next().unwrap_or("invalid TOML").to_owned(),
+        place: error.span().map(|span| Place { file: source.clone(), span }),
+        label: String::new(),
+        help: None,
+    }
+}
+
+fn value_problem(error: &toml::de::Error, source: &Arc<SourceFile>) -> Problem {
+    let (title, help) = split_suggestion(error.message());
+    let code = if error.message().starts_with("unknown field") { "unknown-key" } else { "bad-value" };
+    let place = error.span().map(|span| Place { file: source.clone(), span });
+    Problem { code, level: Level::Error, title, place, label: String::new(), help }
+}
+
+fn bare_problem(title: String) -> Problem {
+    Problem { code: "bad-value", level: Level::Error, title, place: None, label: String::new(), help: None }
+}
+
+/// Serde's ``unknown field `x`, expected one of `a`, `b` `` as a title and a help that names the nearest.
+fn split_suggestion(message: &str) -> (String, Option<String>) {
+    let Some((unknown, expected)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, "))
+    else {
+        return (message.to_owned(), None);
+    };
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let help = match nearest(unknown, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    };
+    (format!("unknown key `{unknown}`"), Some(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, overrides: &[Override]) -> Result<Config, Vec<Problem>> {
+        Config::from_source(SourceFile { name: "config.toml".to_owned(), text: text.to_owned() }, overrides)
+    }
+
+    fn variable(name: &str, value: &str) -> Vec<Override> {
+        Override::from_environment([(name.to_owned(), value.to_owned())].into_iter())
+    }
+
+    #[test]
+    fn every_mistake_of_a_file_is_reported_with_its_place() {
+        let text = "[proxy]\nlisten = 7\nupstraem = \"http://127.0.0.1:1\"\n[stoer]\nurl = \"x\"\n[rules]\npaths = \"rules\"\n";
+        let problems = load(text, &[]).unwrap_err();
+        let mut lines: Vec<(usize, &str)> = problems
+            .iter()
+            .map(|p| (text[..p.place.as_ref().unwrap().span.start].matches('\n').count() + 1, p.code))
+            .collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [(2, "bad-value"), (3, "unknown-key"), (4, "unknown-key"), (7, "bad-value")]);
+        let unknown = problems.iter().find(|p| p.title.contains("upstraem")).unwrap();
+        assert_eq!(unknown.help.as_deref(), Some("did you mean `upstream`?"));
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_file_and_a_flag_over_both() {
+        let mut overrides = variable("SIDETRAIL_STORE__URL", "sqlite:b.db");
+        let text = "[store]\nurl = \"sqlite:a.db\"\n";
+        assert_eq!(load(text, &[]).unwrap().store.url, "sqlite:a.db");
+        assert_eq!(load(text, &overrides).unwrap().store.url, "sqlite:b.db");
+        overrides.push(Override::flag("--store", "store", "url", "sqlite:c.db"));
+        assert_eq!(load(text, &overrides).unwrap().store.url, "sqlite:c.db");
+    }
+
+    #[test]
+    fn a_list_and_a_number_can_come_from_a_variable() {
+        let paths = load("", &variable("SIDETRAIL_RULES__PATHS", "[\"a\", \"b\"]")).unwrap().rules.paths;
+        assert_eq!(paths, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(load("", &variable("SIDETRAIL_RULES__MEMORY_THINGS", "7")).unwrap().rules.memory_things, 7);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named() {
+        for (name, wanted) in [
+            ("SIDETRAIL_PROXY__LISTENN", "unknown key `listenn`"),
+            ("SIDETRAIL_LISTEN", "names no section and key"),
+            ("SIDETRAIL_STOER__URL", "unknown key `stoer`"),
+        ] {
+            let problems = load("", &variable(name, "x")).unwrap_err();
+            assert!(problems[0].title.contains(name) && problems[0].title.contains(wanted), "{}", problems[0].title);
+        }
+    }
+
+    #[test]
+    fn a_guarantee_of_a_later_version_is_refused_by_name() {
+        let problems = load("[rules]\nguarantee = \"intent\"\n", &[]).unwrap_err();
+        assert!(problems[0].title.contains("`intent` is not in this version"), "{}", problems[0].title);
+    }
+
+    #[test]
+    fn the_shipped_configuration_says_the_defaults() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+        let shipped = Config::load(Some(&path), &[]).unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+    }
+}

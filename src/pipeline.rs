@@ -1,1 +1,249 @@
-//! The whole path as code, on one screen.
+//! The whole path as code, on one screen: exchange → rules → memory → record.
+//!
+//! The [`Pipeline`] is what every front observes through. For each exchange
+//! that a rule is interested in: ask who sent it while the platform works,
+//! look up what is about to be lost, derive, learn, record. It promises that an
+//! event is on disk (or in the spill file, and counted) when the future of
+//! [`Witness::observe`] is done.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+use crate::capture::body::Copier;
+use crate::capture::{Observe, Pending, Wants, Witness};
+use crate::clock::Clock;
+use crate::exchange::{Exchange, Headers, Request, Response};
+use crate::identity::{Identity, Inquiry};
+use crate::memory::{Lesson, Memory};
+use crate::outgoing::{Get, Outgoing};
+use crate::record::Recorder;
+use crate::rules::{Caller, Derived, Found, Lookup, RuleSet};
+
+/// The fields of a request that a look-up carries on, beside the Host of the platform.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "x-api-key", "accept-language"];
+/// An answer larger than this is not read: a thing's name is not in it.
+const LOOKUP_BYTES: usize = 262_144;
+
+/// What stands behind every front. Clones share it.
+#[derive(Clone)]
+pub struct Pipeline(Arc<Inner>);
+
+struct Inner {
+    rules: Arc<RuleSet>,
+    memory: Memory,
+    identity: Identity,
+    recorder: Option<Recorder>,
+    lookups: Option<Lookups>,
+    counters: Counters,
+}
+
+/// How things are looked up before a request goes on.
+#[derive(Clone)]
+pub struct Lookups {
+    /// Who makes the calls.
+    pub outgoing: Outgoing,
+    /// The platform's address, `http://host:port`.
+    pub platform: String,
+    /// The longest that one request may wait for all its look-ups.
+    pub timeout: Duration,
+    /// When what they say was seen.
+    pub clock: Clock,
+}
+
+#[derive(Clone, Default)]
+struct Counters {
+    watched: Counter,
+    passed: Counter,
+    events: Counter,
+    lookups: Counter,
+    lookups_failed: Counter,
+    unrecorded: Counter,
+}
+
+impl Pipeline {
+    /// A pipeline that records. Without a recorder events are only derived (see [`Pipeline::derive`]).
+    pub fn new(
+        rules: Arc<RuleSet>,
+        memory: Memory,
+        identity: Identity,
+        recorder: Option<Recorder>,
+        lookups: Option<Lookups>,
+    ) -> Pipeline {
+        Pipeline(Arc::new(Inner { rules, memory, identity, recorder, lookups, counters: Counters::default() }))
+    }
+
+    /// Derives one exchange that is already over, learns from it, records nothing: `replay`.
+    pub async fn derive(&self, exchange: Exchange) -> Derived {
+        let inner = &self.0;
+        let Some(found) = inner.rules.find(&exchange.request.method, &exchange.request.target) else {
+            return Derived::default();
+        };
+        let inquiry = inner.ask_who(found, &exchange.request);
+        inner.conclude(found, &exchange, inquiry, &[]).await
+    }
+
+    /// Announces the pipeline's counters.
+    pub fn register(&self, registry: &mut Registry) {
+        let counters = &self.0.counters;
+        for (name, help, counter) in [
+            ("exchanges_watched", "Requests that a rule, an ignore or a kind matched", &counters.watched),
+            ("exchanges_passed", "Requests that nothing matched", &counters.passed),
+            ("events_derived", "Events that rules gave", &counters.events),
+            ("lookups", "Look-ups before a request", &counters.lookups),
+            ("lookups_failed", "Look-ups without a usable answer", &counters.lookups_failed),
+            ("events_unrecorded", "Events that are neither in the store nor in the spill file", &counters.unrecorded),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+    }
+}
+
+impl Observe for Pipeline {
+    fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>> {
+        let Some(found) = self.0.rules.find(method, target) else {
+            self.0.counters.passed.inc();
+            return None;
+        };
+        self.0.counters.watched.inc();
+        Some(Box::new(Watch { pipeline: self.0.clone(), found, inquiry: None, fetched: Fetched::default() }))
+    }
+}
+
+/// Watches one exchange.
+struct Watch {
+    pipeline: Arc<Inner>,
+    found: Found,
+    inquiry: Option<Inquiry>,
+    fetched: Fetched,
+}
+
+/// What look-ups said before the request went on; learned only if it succeeds.
+type Fetched = Arc<Mutex<Vec<Lesson>>>;
+
+impl Witness for Watch {
+    fn wants(&self) -> Wants {
+        let wanted = self.pipeline.rules.wants(self.found);
+        Wants { request_body: wanted.request_body, response_body: wanted.response_body }
+    }
+
+    fn begin(&mut self, request: &Request) -> Option<Pending> {
+        self.inquiry = self.pipeline.ask_who(self.found, request);
+        self.pipeline.clone().look_up(self.found, request, &self.fetched)
+    }
+
+    fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
+        let Watch { pipeline, found, inquiry, fetched } = *self;
+        Box::pin(async move {
+            let fetched = std::mem::take(&mut *fetched.lock().unwrap_or_else(PoisonError::into_inner));
+            let derived = pipeline.conclude(found, &exchange, inquiry, &fetched).await;
+            drop(exchange);
+            pipeline.keep(derived).await;
+        })
+    }
+}
+
+impl Inner {
+    /// Starts to find out who sent a request, where an event may need it.
+    fn ask_who(&self, found: Found, request: &Request) -> Option<Inquiry> {
+        found.acts().then(|| self.identity.begin(request, self.rules.credential(request)))
+    }
+
+    /// Derives, and learns at once, so that the next request finds what this one taught.
+    async fn conclude(
+        &self,
+        found: Found,
+        exchange: &Exchange,
+        inquiry: Option<Inquiry>,
+        fetched: &[Lesson],
+    ) -> Derived {
+        let caller = match inquiry {
+            Some(inquiry) => {
+                let who = inquiry.finish(exchange.response.as_ref().map(|response| response.status)).await;
+                Caller { actor: who.actor, claims: who.claims }
+            }
+            None => Caller::default(),
+        };
+        let derived = self.rules.derive(found, exchange, &caller, &self.memory, fetched);
+        for sighting in &derived.sightings {
+            self.identity.learn(&sighting.tokens, &sighting.actor);
+        }
+        self.learn(&derived.lessons);
+        derived
+    }
+
+    fn learn(&self, lessons: &[Lesson]) {
+        let forgotten = self.memory.learn(lessons);
+        if let Some(recorder) = &self.recorder {
+            if !lessons.is_empty() {
+                recorder.remember(lessons.to_vec());
+            }
+            if !forgotten.is_empty() {
+                recorder.forget(forgotten);
+            }
+        }
+    }
+
+    async fn keep(&self, derived: Derived) {
+        let Some(recorder) = &self.recorder else { return };
+        if derived.events.is_empty() {
+            return;
+        }
+        let count = derived.events.len() as u64;
+        self.counters.events.inc_by(count);
+        if let Err(error) = recorder.record(derived.events).await {
+            self.counters.unrecorded.inc_by(count);
+            tracing::error!(events = count, %error, "events are not in the store");
+        }
+    }
+
+    /// Asks the platform, with the caller's credential, for things that memory lacks and this request may take away.
+    fn look_up(self: Arc<Self>, found: Found, request: &Request, fetched: &Fetched) -> Option<Pending> {
+        let lookups = self.lookups.clone()?;
+        let wanted = self.rules.lookups(found, request, &self.memory);
+        if wanted.is_empty() {
+            return None;
+        }
+        let (headers, fetched) = (credentials(request), fetched.clone());
+        Some(Box::pin(async move {
+            let all = wanted.iter().map(|lookup| async {
+                self.counters.lookups.inc();
+                let lessons = lookups
+                    .ask(lookup, headers.clone())
+                    .await
+                    .map(|response| self.rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
+                match lessons {
+                    Some(lessons) if !lessons.is_empty() => {
+                        fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(lessons);
+                    }
+                    _ => {
+                        self.counters.lookups_failed.inc();
+                    }
+                }
+            });
+            // Too late is the same as unknown: the request must not wait for our curiosity.
+            let _ = tokio::time::timeout(lookups.timeout, futures_util::future::join_all(all)).await;
+        }))
+    }
+}
+
+impl Lookups {
+    async fn ask(&self, lookup: &Lookup, headers: Headers) -> Option<Response> {
+        let url = format!("{}{}", self.platform, lookup.path);
+        let get = Get { url, headers, timeout: self.timeout, cap: LOOKUP_BYTES };
+        let answer = self.outgoing.get(get).await.ok()?;
+        let mut copy = Copier::new(&answer.headers, LOOKUP_BYTES);
+        copy.push(&answer.body);
+        Some(Response { status: answer.status, body: copy.finish(true), headers: answer.headers })
+    }
+}
+
+/// The caller's own credentials: a look-up may see what the caller may see, no more.
+fn credentials(request: &Request) -> Headers {
+    let carries = |name: &[u8]| CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let fields = request.headers.iter().filter(|(name, _)| carries(name));
+    fields.map(|(name, value)| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))).collect()
+}

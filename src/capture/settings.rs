@@ -106,6 +106,14 @@ pub struct Upstream {
     pub port: u16,
 }
 
+impl std::fmt::Display for Upstream {
+    /// As a URL without a path: `http://[::1]:9000`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Upstream { host, port } = self;
+        if host.contains(':') { write!(f, "http://[{host}]:{port}") } else { write!(f, "http://{host}:{port}") }
+    }
+}
+
 /// Why an upstream cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UpstreamError {

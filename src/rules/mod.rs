@@ -94,6 +94,13 @@ pub struct Found {
     pub(crate) taken: bool,
 }
 
+impl Found {
+    /// Whether a rule may make an event of it; else it only teaches.
+    pub fn acts(self) -> bool {
+        self.rules.is_some()
+    }
+}
+
 /// Which bodies a set needs copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WantedBodies {
