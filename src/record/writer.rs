@@ -14,9 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::event::Event;
-use crate::record::block::SIZE;
 use crate::record::body;
-use crate::record::indexer::{Indexer, Waiting};
 use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
 use crate::record::texts::Numbers;
@@ -24,8 +22,6 @@ use crate::record::things;
 
 /// Events a transaction takes at most: fsync costs nothing any more, and nobody waits longer than needed.
 const BATCH: usize = 1_024;
-/// Events that wait before blocks are digested between two batches: 3 ms of work that nobody waits for longer.
-const DIGEST: usize = 512;
 /// How long the writer sleeps when nothing comes; then it looks after what is left undone.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long it looks after nothing else while events keep coming.
@@ -37,7 +33,6 @@ pub(crate) struct Writer {
     pub(crate) conn: Connection,
     shared: Arc<Shared>,
     ledger: Ledger,
-    indexer: Indexer,
     /// Whether the last transaction failed.
     failing: bool,
     /// When it last looked after what is left undone.
@@ -65,14 +60,7 @@ struct Head {
 
 impl Writer {
     pub(crate) fn new(conn: Connection, shared: Arc<Shared>) -> rusqlite::Result<Writer> {
-        let mut writer = Writer {
-            conn,
-            shared,
-            ledger: Ledger::default(),
-            indexer: Indexer::default(),
-            failing: false,
-            tidied: Instant::now(),
-        };
+        let mut writer = Writer { conn, shared, ledger: Ledger::default(), failing: false, tidied: Instant::now() };
         writer.reload()?;
         Ok(writer)
     }
@@ -83,7 +71,6 @@ impl Writer {
             match self.shared.queue.take(BATCH, IDLE) {
                 Taken::Jobs(jobs) => {
                     self.commit(jobs);
-                    self.index(DIGEST);
                     // Under load nothing is ever idle: then every so often.
                     if self.tidied.elapsed() > BUSY {
                         self.tidy();
@@ -97,7 +84,8 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        match self.write(jobs.iter().map(|job| &job.entries)) {
+        let entries = jobs.iter().flat_map(|job| job.entries.iter());
+        match self.write(entries) {
             Ok(()) => {
                 for job in jobs {
                     // Nobody listens any more when the deadline passed; the event is kept all the same.
@@ -114,26 +102,22 @@ impl Writer {
     }
 
     /// Writes events in one transaction; they are on disk when it returns.
-    pub(crate) fn write<'a>(&mut self, groups: impl Iterator<Item = &'a Arc<[Entry]>>) -> rusqlite::Result<()> {
+    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> rusqlite::Result<()> {
         let numbers = &self.shared.numbers;
-        let mut fresh = Vec::new();
+        let mut count = 0;
         let now_ms = self.shared.clock.now().as_millisecond();
         let conn = &self.conn;
         let ledger = &mut self.ledger;
         let wrote = transact(conn, || {
-            for entries in groups {
-                for (at, entry) in entries.iter().enumerate() {
-                    if let Some((position, log)) = ledger.insert(conn, entry, now_ms)? {
-                        fresh.push(Waiting { position, log, entries: Arc::clone(entries), at });
-                    }
-                }
+            for entry in entries {
+                ledger.insert(conn, entry, now_ms)?;
+                count += 1;
             }
             ledger.keep_heads(conn)
         });
         match &wrote {
             Ok(()) => {
-                numbers.committed.inc_by(fresh.len() as u64);
-                self.indexer.add(fresh);
+                numbers.committed.inc_by(count);
                 numbers.commits.inc();
                 self.shared.newest.store(self.ledger.newest, Ordering::Release);
                 numbers.last_commit.set(self.shared.clock.now().as_second());
@@ -164,7 +148,6 @@ impl Writer {
     }
 
     fn reload(&mut self) -> rusqlite::Result<()> {
-        self.indexer.clear();
         self.ledger.texts.clear();
         self.ledger.heads.clear();
         self.ledger.newest = self.conn.query_row("SELECT coalesce(max(id), 0) FROM event", (), |row| row.get(0))?;
@@ -177,24 +160,13 @@ impl Writer {
         self.tidied = Instant::now();
         self.bring_home();
         self.keep_lessons();
-        self.index(SIZE);
-    }
-
-    /// Digests whole blocks when at least `least` events wait.
-    fn index(&mut self, least: usize) {
-        if let Err(error) = self.indexer.index(&self.conn, &mut self.ledger.texts, least) {
-            tracing::warn!(%error, "the store's indexes cannot be brought up to date; questions take longer");
-            if let Err(error) = self.reload() {
-                tracing::error!(%error, "the store cannot be read after a failed transaction");
-            }
-        }
     }
 
     /// Writes what was spilled, and what could not even be spilled, into the store.
     pub(crate) fn bring_home(&mut self) {
         let shared = Arc::clone(&self.shared);
         let held = shared.held();
-        if !held.is_empty() && self.write(held.iter()).is_err() {
+        if !held.is_empty() && self.write(held.iter().flat_map(|entries| entries.iter())).is_err() {
             return;
         }
         shared.release(held.len());
@@ -202,8 +174,8 @@ impl Writer {
             return;
         }
         let brought = shared.spill.drain(|events| {
-            let entries: Arc<[Entry]> = events.into_iter().map(Entry::new).collect();
-            self.write(std::iter::once(&entries)).map_err(std::io::Error::other)
+            let entries: Vec<Entry> = events.into_iter().map(Entry::new).collect();
+            self.write(entries.iter()).map_err(std::io::Error::other)
         });
         match brought {
             Ok(0) => tracing::info!("the spilled events are in the store"),
@@ -226,8 +198,7 @@ impl Writer {
 }
 
 impl Ledger {
-    /// Adds an event; its position and log, or `None` where it was there already.
-    fn insert(&mut self, conn: &Connection, entry: &Entry, now_ms: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    fn insert(&mut self, conn: &Connection, entry: &Entry, now_ms: i64) -> rusqlite::Result<()> {
         // Clamped: a clock that was set back never lets an event sort before an older one.
         let position = (now_ms << COUNTER_BITS).max(self.newest + 1);
         let event = &entry.event;
@@ -245,12 +216,11 @@ impl Ledger {
                 "INSERT INTO event (id, log, seq, uuid, hash, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uuid) DO NOTHING",
             )?
             .execute(params![position, head.log, head.seq + 1, event.id.as_bytes(), &hash, &self.body])?;
-        if added == 0 {
-            return Ok(None);
+        if added == 1 {
+            *head = Head { log: head.log, seq: head.seq + 1, hash, changed: true };
+            self.newest = position;
         }
-        *head = Head { log: head.log, seq: head.seq + 1, hash, changed: true };
-        self.newest = position;
-        Ok(Some((position, head.log)))
+        Ok(())
     }
 
     fn keep_heads(&mut self, conn: &Connection) -> rusqlite::Result<()> {

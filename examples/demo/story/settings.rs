@@ -4,7 +4,8 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use super::{ACME, BETA, Cast, Client, Made, Payload, delete};
+use super::{ACME, BETA, Cast, Made, delete};
+use crate::client::{Client, Payload};
 
 /// Everything in the settings; gives the id of the invited member.
 pub(crate) async fn run(cast: &Cast) -> Result<String> {
