@@ -29,6 +29,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// A number for an exchange that began then (UUIDv7).
+    pub fn number(started: Timestamp) -> Uuid {
+        let second = u64::try_from(started.as_second()).unwrap_or_default();
+        let nanosecond = u32::try_from(started.subsec_nanosecond()).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, second, nanosecond))
+    }
+
     /// When it ended: the time an event carries.
     pub fn finished(&self) -> Timestamp {
         self.started.checked_add(self.duration).unwrap_or(self.started)

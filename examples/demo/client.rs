@@ -38,9 +38,12 @@ impl From<Value> for Payload {
 #[derive(Clone)]
 pub(crate) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
-    base: String,
-    authorization: Option<String>,
-    cookie: Option<String>,
+    /// Where it sends to: `http://address`.
+    pub(crate) base: String,
+    /// `Bearer …`, once signed in.
+    pub(crate) authorization: Option<String>,
+    /// `sid=…`, where sign-in gave no token.
+    pub(crate) cookie: Option<String>,
 }
 
 /// What came back.
@@ -77,16 +80,6 @@ impl Client {
             authorization: None,
             cookie: None,
         }
-    }
-
-    /// Where it sends to.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
-    /// The same person at another address.
-    pub(crate) fn at(&self, base: impl Into<String>) -> Client {
-        Client { base: base.into(), ..self.clone() }
     }
 
     /// Signs in, and keeps the token, or the cookie where there is none.

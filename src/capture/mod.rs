@@ -5,6 +5,11 @@
 //! of rules or stores.
 
 pub(crate) mod body;
+pub mod har;
+#[cfg(feature = "layer")]
+pub mod layer;
+#[cfg(feature = "layer")]
+mod watched;
 
 pub(crate) mod client_address;
 pub(crate) mod settings;

@@ -9,15 +9,22 @@
 mod access;
 mod cursor;
 mod error;
+mod events;
+pub mod export;
 mod guard;
 mod health;
+mod histogram;
 mod list;
 mod metrics;
 mod object;
+mod openapi;
+mod own;
+mod page;
 pub mod query;
 pub mod search;
 mod session;
 pub mod settings;
+mod sign_in;
 mod state;
 pub(crate) mod zone;
 
@@ -26,7 +33,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +43,7 @@ pub use list::{Listing, list};
 pub use object::{EventObject, actor_label};
 pub use settings::Settings;
 pub use state::{ActionFacts, Parts, Rules, State};
+pub use zone::Zone;
 
 /// How long running answers may go on after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -43,10 +51,19 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Everything that the read listener answers.
 pub fn router(state: State) -> Router {
     let api = Router::new()
+        .route("/api/v1/events", get(events::list_events))
+        .route("/api/v1/events/facets", get(events::facets))
+        .route("/api/v1/events/histogram", get(events::histogram))
+        .route("/api/v1/events/export", get(export::export))
+        .route("/api/v1/events/{id}", get(events::one_event))
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::exposition));
-    api.fallback(error::no_such_page)
+    api.merge(page::router())
+        .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(state.clone(), guard::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))

@@ -160,6 +160,13 @@ impl<'a> From<&'a Stored> for EventObject<'a> {
     }
 }
 
+impl<'a> EventObject<'a> {
+    /// The changes alone, as a cell of a CSV holds them.
+    pub(crate) fn changes_of(stored: &'a Stored) -> impl Serialize {
+        stored.event.changes.iter().map(ChangeObject::from).collect::<Vec<_>>()
+    }
+}
+
 impl<'a> From<&'a Actor> for ActorObject<'a> {
     fn from(actor: &'a Actor) -> ActorObject<'a> {
         ActorObject {

@@ -2,10 +2,17 @@
 
 use std::collections::HashMap;
 
-use crate::event::Event;
+use crate::event::{Actor, Event};
 use crate::record::StoreError;
+use crate::record::block::Column;
+use crate::record::body::Lookup;
+use crate::record::canonical::Damaged;
 use crate::record::query::{Facet, Field, Filter, Order};
-use crate::record::select::Snapshot;
+use crate::record::select::{Part, Snapshot};
+use crate::record::tally::Tally;
+
+/// Values with the label that was last in use, and their counts.
+type Counts = HashMap<String, (String, u64)>;
 
 /// See [`Store::facet`](crate::record::Store::facet).
 pub(crate) fn facet(
@@ -16,19 +23,88 @@ pub(crate) fn facet(
 ) -> Result<Vec<Facet>, StoreError> {
     let mut filter = filter.clone();
     filter.clauses.retain(|clause| clause.field != field);
-    let mut counts: HashMap<String, (String, u64)> = HashMap::new();
-    asked.select(&filter, Order::Descending, None, |found| {
-        for (value, label) in values(&found.stored()?.event, field) {
-            // Newest first: the label is the one that was last in use.
-            counts.entry(value).or_insert((label, 0)).1 += 1;
+    let mut counts = Counts::new();
+    let mut numbers = Tally::default();
+    asked.visit(&filter, Order::Descending, None, &mut |part| {
+        match part {
+            Part::Event(_, event) => {
+                values(event, field).into_iter().for_each(|(value, label)| add(&mut counts, value, label, 1));
+            }
+            Part::Block(block, mask) => match column(field) {
+                Some(column) => numbers.add(&block.column(column)?, &mask),
+                None if field == Field::Target => {
+                    let kinds = block.kinds()?.into_iter().filter(|(place, _)| mask.has(*place));
+                    kinds.for_each(|(_, kind)| numbers.one(kind, 1));
+                }
+                None => {}
+            },
         }
         Ok(true)
     })?;
+    for (number, count) in numbers.newest_first() {
+        if let Some((value, label)) = name(asked, field, number)? {
+            add(&mut counts, value, label, count);
+        }
+    }
     let mut facets: Vec<Facet> =
         counts.into_iter().map(|(value, (label, count))| Facet { value, label, count }).collect();
     facets.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
     facets.truncate(limit);
     Ok(facets)
+}
+
+/// What comes first is newest: its label is the one that was last in use.
+fn add(counts: &mut Counts, value: String, label: String, count: u64) {
+    counts.entry(value).or_insert((label, 0)).1 += count;
+}
+
+fn column(field: Field) -> Option<Column> {
+    match field {
+        Field::Workspace => Some(Column::Log),
+        Field::Category => Some(Column::Category),
+        Field::Action => Some(Column::Action),
+        Field::User => Some(Column::Actor),
+        Field::ActorKind => Some(Column::Kind),
+        Field::Outcome => Some(Column::Outcome),
+        Field::Ip => Some(Column::Ip),
+        Field::Target | Field::Request | Field::Word => None,
+    }
+}
+
+/// Value and label of a column's number; `None` where it is nothing.
+fn name(asked: &Snapshot<'_>, field: Field, number: i64) -> Result<Option<(String, String)>, StoreError> {
+    if number == 0 {
+        return Ok(None);
+    }
+    let text = || Ok::<_, StoreError>(asked.texts.text(number)?.to_string());
+    Ok(match field {
+        Field::Workspace => {
+            let mut find = asked.conn.prepare_cached("SELECT sort, name FROM log WHERE id = ?")?;
+            let (sort, name): (i64, String) = find.query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            (sort == 0).then(|| (name.clone(), name))
+        }
+        Field::User => {
+            let mut find = asked.conn.prepare_cached("SELECT key FROM actor WHERE id = ?")?;
+            let key: String = find.query_row([number], |row| row.get(0))?;
+            let [id, name, email]: [Option<String>; 3] = serde_json::from_str(&key).map_err(|_| Damaged)?;
+            user(&Actor { id, name, email, ..Actor::default() })
+        }
+        Field::Target => Some((format!("{}:*", text()?), text()?)),
+        Field::Action => Some((text()?, title(asked, number)?)),
+        _ => Some((text()?, text()?)),
+    })
+}
+
+/// The title that the action had when it was last seen.
+fn title(asked: &Snapshot<'_>, action: i64) -> Result<String, StoreError> {
+    let mut find = asked.conn.prepare_cached("SELECT title FROM term WHERE action = ?")?;
+    let title: i64 = find.query_row([action], |row| row.get(0))?;
+    Ok(asked.texts.text(title)?.to_string())
+}
+
+fn user(actor: &Actor) -> Option<(String, String)> {
+    let value = actor.id.as_deref().or(actor.email.as_deref()).or(actor.name.as_deref())?;
+    Some((value.to_owned(), actor.label().unwrap_or(value).to_owned()))
 }
 
 fn values(event: &Event, field: Field) -> Vec<(String, String)> {
@@ -37,11 +113,7 @@ fn values(event: &Event, field: Field) -> Vec<(String, String)> {
         Field::Workspace => event.workspace.as_deref().map(same).unwrap_or_default(),
         Field::Category => same(&event.category),
         Field::Action => vec![(event.action.to_string(), event.title.to_string())],
-        Field::User => {
-            let actor = &event.actor;
-            let value = actor.id.as_deref().or(actor.email.as_deref()).or(actor.name.as_deref());
-            value.map(|value| (value.to_owned(), actor.label().unwrap_or(value).to_owned())).into_iter().collect()
-        }
+        Field::User => user(&event.actor).into_iter().collect(),
         Field::ActorKind => same(event.actor.kind.word()),
         Field::Outcome => same(event.outcome.word()),
         Field::Ip => event.source.ip.map(|ip| same(&ip.to_string())).unwrap_or_default(),

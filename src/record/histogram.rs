@@ -5,23 +5,88 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::record::StoreError;
+use crate::record::block::{Column, Mask};
+use crate::record::body::Lookup;
+use crate::record::loaded::Block;
 use crate::record::query::{Filter, Histogram, Order};
-use crate::record::select::Snapshot;
+use crate::record::select::{Part, Snapshot};
+use crate::record::tally::Tally;
 
 /// See [`Store::histogram`](crate::record::Store::histogram).
 pub(crate) fn histogram(asked: &Snapshot<'_>, filter: &Filter, edges: &[Timestamp]) -> Result<Histogram, StoreError> {
-    let buckets = edges.len().saturating_sub(1);
-    let mut rows: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    asked.select(filter, Order::Ascending, None, |found| {
-        let event = found.stored()?.event;
-        let behind = edges.partition_point(|edge| *edge <= event.time);
-        if let Some(bucket) = behind.checked_sub(1).filter(|bucket| *bucket < buckets) {
-            let row = rows.entry(event.category.to_string()).or_insert_with(|| vec![0; buckets]);
-            if let Some(count) = row.get_mut(bucket) {
-                *count += 1;
+    let (Some(first), Some(last)) = (edges.first(), edges.last()) else { return Ok(Histogram::default()) };
+    let mut filter = filter.clone();
+    filter.since = Some(filter.since.map_or(*first, |since| since.max(*first)));
+    filter.until = Some(filter.until.map_or(*last, |until| until.min(*last)));
+    let mut rows = Rows::new(edges);
+    let mut late: Vec<(String, usize)> = Vec::new();
+    asked.visit(&filter, Order::Ascending, None, &mut |part| {
+        match part {
+            Part::Event(_, event) => {
+                late.extend(
+                    rows.bucket(event.time.as_microsecond()).map(|bucket| (event.category.to_string(), bucket)),
+                );
             }
+            Part::Block(block, mask) => rows.add(block, &mask)?,
         }
         Ok(true)
     })?;
-    Ok(Histogram { rows: rows.into_iter().collect() })
+    let buckets = rows.tallies.len();
+    let mut named: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut add = |category: String, bucket: usize, count: u64| {
+        let row = named.entry(category).or_insert_with(|| vec![0; buckets]);
+        row.iter_mut().skip(bucket).take(1).for_each(|slot| *slot += count);
+    };
+    late.into_iter().for_each(|(category, bucket)| add(category, bucket, 1));
+    for (bucket, tally) in rows.tallies.into_iter().enumerate() {
+        for (category, count) in tally.newest_first() {
+            add(asked.texts.text(category)?.to_string(), bucket, count);
+        }
+    }
+    Ok(Histogram { rows: named.into_iter().collect() })
+}
+
+/// Counts per bucket.
+struct Rows {
+    /// µs.
+    edges: Vec<i64>,
+    tallies: Vec<Tally>,
+}
+
+impl Rows {
+    fn new(edges: &[Timestamp]) -> Rows {
+        let micros = |edge: &Timestamp| {
+            let rest = i64::from(edge.subsec_nanosecond() % 1_000 > 0);
+            edge.as_microsecond() + rest
+        };
+        let tallies = edges.iter().skip(1).map(|_| Tally::default()).collect();
+        Rows { edges: edges.iter().map(micros).collect(), tallies }
+    }
+
+    /// The bucket of a time.
+    fn bucket(&self, time: i64) -> Option<usize> {
+        let behind = self.edges.partition_point(|edge| *edge <= time);
+        behind.checked_sub(1).filter(|bucket| *bucket < self.tallies.len())
+    }
+
+    fn add(&mut self, block: &Block<'_>, mask: &Mask) -> Result<(), StoreError> {
+        let category = block.column(Column::Category)?;
+        let first = self.bucket(block.since);
+        if first == self.bucket(block.until)
+            && let Some(tally) = first.and_then(|first| self.tallies.get_mut(first))
+        {
+            tally.add(&category, mask);
+            return Ok(());
+        }
+        let times = block.times()?;
+        category.each(|at, number| {
+            if mask.has(at)
+                && let Some(bucket) = times.get(at).and_then(|time| self.bucket(*time))
+                && let Some(tally) = self.tallies.get_mut(bucket)
+            {
+                tally.one(number, 1);
+            }
+        });
+        Ok(())
+    }
 }

@@ -9,19 +9,27 @@
 
 pub mod query;
 
+mod block;
 mod body;
 mod canonical;
+mod digest;
 mod facet;
 mod histogram;
+mod indexer;
+mod loaded;
 mod matching;
 mod metrics;
 mod migrate;
+mod plan;
 mod queue;
 mod recorder;
+mod rollup;
+mod search;
 mod select;
 mod spill;
 mod sqlite;
 mod store;
+mod tally;
 mod texts;
 mod things;
 mod token;

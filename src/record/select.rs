@@ -1,14 +1,21 @@
 //! Which events match, in order: the one walk behind list, count, facets,
 //! histogram and export, so that they can never disagree.
+//!
+//! Digested events come as blocks, found by what spans know of them or by the
+//! word index; the few later ones come one by one.
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::event::Event;
 use crate::record::StoreError;
+use crate::record::block::{Column, Mask};
 use crate::record::body;
 use crate::record::canonical::Damaged;
-use crate::record::matching::Matcher;
-use crate::record::query::{Filter, Order, Position, Stored};
+use crate::record::loaded::Block;
+use crate::record::plan::Plan;
+use crate::record::query::{Field, Filter, Order, Position, Stored};
 use crate::record::texts::Reading;
 
 /// One moment of the store.
@@ -17,43 +24,49 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) texts: Reading<'a>,
 }
 
-/// An event that matches.
-pub(crate) struct Found<'a> {
-    snapshot: &'a Snapshot<'a>,
-    pub(crate) position: i64,
+/// Some matches.
+pub(crate) enum Part<'a> {
+    /// One that no block holds yet, and where it stands.
+    Event(i64, &'a Event),
+    /// Some of a block.
+    Block(&'a Block<'a>, Mask),
 }
 
-impl Found<'_> {
-    pub(crate) fn stored(&self) -> Result<Stored, StoreError> {
-        Ok(self.snapshot.stored(self.position)?.ok_or(Damaged)?)
-    }
+/// Takes matches; says whether it wants more.
+pub(crate) type Each<'e> = dyn FnMut(Part<'_>) -> Result<bool, StoreError> + 'e;
+
+/// One walk.
+struct Walk<'a> {
+    snapshot: &'a Snapshot<'a>,
+    plan: Plan,
+    descending: bool,
+    from: i64,
+    to: i64,
 }
 
 impl Snapshot<'_> {
-    /// Calls `each` with every match in order until it says `false`.
-    pub(crate) fn select(
+    /// Calls `each` with all matches in order until it has enough.
+    pub(crate) fn visit(
         &self,
         filter: &Filter,
         order: Order,
         after: Option<Position>,
-        mut each: impl FnMut(Found<'_>) -> Result<bool, StoreError>,
+        each: &mut Each<'_>,
     ) -> Result<(), StoreError> {
-        let matcher = Matcher::new(filter);
         let mut from = 0;
         let mut to = filter.upto.map_or(i64::MAX, |upto| upto.0);
         match (order, after) {
             (_, None) => {}
-            (Order::Ascending, Some(after)) => from = after.0.saturating_add(1),
+            (Order::Ascending, Some(after)) => from = after.0.saturating_add(1).max(0),
             (Order::Descending, Some(after)) => to = to.min(after.0.saturating_sub(1)),
         }
-        let direction = if order == Order::Ascending { "ASC" } else { "DESC" };
-        let sql = format!("SELECT id, body FROM event WHERE id BETWEEN ? AND ? ORDER BY id {direction}");
-        let mut find = self.conn.prepare_cached(&sql)?;
-        let mut rows = find.query((from, to))?;
-        while let Some(row) = rows.next()? {
-            if matcher.accepts(&self.decode(row, 1)?) && !each(Found { snapshot: self, position: row.get(0)? })? {
-                break;
-            }
+        let descending = order == Order::Descending;
+        let walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, descending, from, to };
+        let digested: i64 = self.conn.prepare_cached("SELECT upto FROM digest")?.query_row((), |row| row.get(0))?;
+        if descending {
+            let _ = walk.late(digested, each)? && walk.blocks(each)?;
+        } else {
+            let _ = walk.blocks(each)? && walk.late(digested, each)?;
         }
         Ok(())
     }
@@ -72,4 +85,176 @@ impl Snapshot<'_> {
     fn decode(&self, row: &Row<'_>, column: usize) -> Result<Event, StoreError> {
         body::decode(row.get_ref(column)?.as_blob().map_err(|_| Damaged)?, &self.texts)
     }
+}
+
+impl Walk<'_> {
+    fn direction(&self) -> &'static str {
+        if self.descending { "DESC" } else { "ASC" }
+    }
+
+    /// Events that no block holds yet.
+    fn late(&self, digested: i64, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        let sql = format!("SELECT id, body FROM event WHERE id BETWEEN ? AND ? ORDER BY id {}", self.direction());
+        let mut find = self.snapshot.conn.prepare_cached(&sql)?;
+        let mut rows = find.query((self.from.max(digested.saturating_add(1)), self.to))?;
+        while let Some(row) = rows.next()? {
+            let event = self.snapshot.decode(row, 1)?;
+            if self.plan.matcher.accepts(&event) && !each(Part::Event(row.get(0)?, &event))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn blocks(&self, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        match &self.plan.words {
+            _ if self.plan.nothing => Ok(true),
+            Some(words) => self.by_words(words, each),
+            None => self.by_spans(each),
+        }
+    }
+
+    /// Every block that may hold a match.
+    fn by_spans(&self, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        let bits = |column: Column| {
+            let tests = self.plan.columns.iter().filter(|test| test.column == column && !test.negated);
+            tests.fold(-1, |bits, test| bits & test.bits())
+        };
+        let sql = format!(
+            "SELECT first, last, count, since, until FROM span
+             WHERE first BETWEEN coalesce((SELECT max(first) FROM span WHERE first <= ?1), ?1) AND ?2
+               AND last >= ?1 AND until >= ?3 AND since < ?4
+               AND log & ?5 AND category & ?6 AND action & ?7 AND actor & ?8
+             ORDER BY first {}",
+            self.direction()
+        );
+        let mut find = self.snapshot.conn.prepare_cached(&sql)?;
+        let plan = &self.plan;
+        let mut rows = find.query([
+            self.from,
+            self.to,
+            plan.since,
+            plan.until,
+            bits(Column::Log),
+            bits(Column::Category),
+            bits(Column::Action),
+            bits(Column::Actor),
+        ])?;
+        while let Some(row) = rows.next()? {
+            let block = Block::of(self.snapshot.conn, row)?;
+            let all = Mask::first(block.count);
+            if !self.give(&block, all, each)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the word index names, block by block.
+    fn by_words(&self, words: &str, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        let conn = self.snapshot.conn;
+        let sql = format!(
+            "SELECT rowid FROM word_index WHERE word_index MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid {}",
+            self.direction()
+        );
+        let mut find = conn.prepare_cached(&sql)?;
+        let mut rows = find.query((words, self.from, self.to))?;
+        let mut current: Option<(Block<'_>, Mask)> = None;
+        while let Some(row) = rows.next()? {
+            let position: i64 = row.get(0)?;
+            if !current.as_ref().is_some_and(|(block, _)| block.spans(position)) {
+                if let Some((block, mask)) = current.take()
+                    && !self.give(&block, mask, each)?
+                {
+                    return Ok(false);
+                }
+                let mut find = conn.prepare_cached(
+                    "SELECT first, last, count, since, until FROM span WHERE first <= ? ORDER BY first DESC LIMIT 1",
+                )?;
+                let mut rows = find.query([position])?;
+                let row = rows.next()?.ok_or(Damaged)?;
+                current = Some((Block::of(conn, row)?, Mask::NONE));
+            }
+            if let Some((block, mask)) = &mut current {
+                mask.add(block.place(position)?.ok_or(Damaged)?);
+            }
+        }
+        match current {
+            Some((block, mask)) => self.give(&block, mask, each),
+            None => Ok(true),
+        }
+    }
+
+    /// Gives those of `mask` that match.
+    fn give(&self, block: &Block<'_>, mut mask: Mask, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        self.narrow(block, &mut mask)?;
+        if self.plan.verify {
+            for place in mask.places() {
+                let position = *block.ids()?.get(place).ok_or(Damaged)?;
+                let stored = self.snapshot.stored(position)?.ok_or(Damaged)?;
+                if !self.plan.matcher.accepts(&stored.event) {
+                    mask.remove(place);
+                }
+            }
+        }
+        if mask.is_empty() { Ok(true) } else { each(Part::Block(block, mask)) }
+    }
+
+    fn narrow(&self, block: &Block<'_>, mask: &mut Mask) -> Result<(), StoreError> {
+        if !block.within(self.from, self.to) {
+            let ids = block.ids()?.iter();
+            keep(mask, ids.map(|id| (self.from..=self.to).contains(id)));
+        }
+        for test in &self.plan.columns {
+            if mask.is_empty() {
+                return Ok(());
+            }
+            let mut hits = Mask::NONE;
+            let numbers: Vec<i64> = test.numbers.iter().copied().collect();
+            let column = block.column(test.column)?;
+            match numbers.as_slice() {
+                [one] => column.each(|at, number| {
+                    if number == *one {
+                        hits.add(at);
+                    }
+                }),
+                many => column.each(|at, number| {
+                    if many.binary_search(&number).is_ok() {
+                        hits.add(at);
+                    }
+                }),
+            }
+            if test.negated { mask.drop_all(&hits) } else { mask.meet(&hits) }
+        }
+        if !mask.is_empty() && (block.since < self.plan.since || block.until >= self.plan.until) {
+            let range = self.plan.since..self.plan.until;
+            keep(mask, block.times()?.iter().map(|time| range.contains(time)));
+        }
+        for test in &self.plan.hashes {
+            if !mask.is_empty() {
+                mask.meet(&hashed(block, test.field, &test.hashes)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keep(mask: &mut Mask, wanted: impl Iterator<Item = bool>) {
+    for (place, _) in wanted.enumerate().filter(|(_, wanted)| !wanted) {
+        mask.remove(place);
+    }
+}
+
+fn hashed(block: &Block<'_>, field: Field, hashes: &BTreeSet<i64>) -> Result<Mask, StoreError> {
+    let mut hits = Mask::NONE;
+    if field == Field::Request {
+        let requests = block.requests()?;
+        let found = requests.iter().enumerate().filter(|(_, hash)| hashes.contains(hash));
+        found.for_each(|(place, _)| hits.add(place));
+    } else {
+        for (place, _) in block.targets()?.into_iter().filter(|(_, hash)| hashes.contains(hash)) {
+            hits.add(place);
+        }
+    }
+    Ok(hits)
 }

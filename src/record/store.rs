@@ -15,7 +15,7 @@ use crate::memory::{Key, Thing};
 use crate::record::canonical::Damaged;
 use crate::record::matching::sees;
 use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Scope, Stored};
-use crate::record::select::Snapshot;
+use crate::record::select::{Part, Snapshot};
 use crate::record::texts::Texts;
 use crate::record::token::{self, Right, Token};
 use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, sqlite, things};
@@ -83,33 +83,21 @@ impl Store {
         limit: usize,
         after: Option<Position>,
     ) -> Result<Page, StoreError> {
-        self.ask(|asked| {
-            let mut events = Vec::new();
-            let mut more = false;
-            asked.select(filter, order, after, |found| {
-                more = events.len() == limit;
-                if !more {
-                    events.push(found.stored()?);
-                }
-                Ok(!more)
-            })?;
-            Ok(Page { events, more })
-        })
+        self.ask(|asked| asked.page(filter, order, limit, after))
     }
 
     /// How many events match, counting no further than `cap`.
     pub fn count(&self, filter: &Filter, cap: u64) -> Result<Count, StoreError> {
         self.ask(|asked| {
-            let mut value = 0;
-            let mut capped = false;
-            asked.select(filter, Order::Descending, None, |_| {
-                capped = value == cap;
-                if !capped {
-                    value += 1;
-                }
-                Ok(!capped)
+            let mut value: u64 = 0;
+            asked.visit(filter, Order::Descending, None, &mut |part| {
+                value += match part {
+                    Part::Event(..) => 1,
+                    Part::Block(_, mask) => mask.count(),
+                };
+                Ok(value <= cap)
             })?;
-            Ok(Count { value, capped })
+            Ok(Count { value: value.min(cap), capped: value > cap })
         })
     }
 
@@ -200,6 +188,30 @@ impl Store {
 }
 
 impl Snapshot<'_> {
+    fn page(&self, filter: &Filter, order: Order, limit: usize, after: Option<Position>) -> Result<Page, StoreError> {
+        let mut events = Vec::new();
+        let mut more = false;
+        self.visit(filter, order, after, &mut |part| {
+            let positions = match part {
+                Part::Event(position, _) => vec![position],
+                Part::Block(block, mask) => {
+                    let ids = block.ids()?;
+                    let places = mask.places().filter_map(|place| ids.get(place).copied());
+                    if order == Order::Ascending { places.collect() } else { places.rev().collect() }
+                }
+            };
+            for position in positions {
+                more = events.len() >= limit;
+                if more {
+                    return Ok(false);
+                }
+                events.push(self.stored(position)?.ok_or(Damaged)?);
+            }
+            Ok(true)
+        })?;
+        Ok(Page { events, more })
+    }
+
     fn by_uuid(&self, id: uuid::Uuid) -> Result<Option<Stored>, StoreError> {
         let mut find = self.conn.prepare_cached("SELECT id FROM event WHERE uuid = ?")?;
         let found = find.query_row([id.as_bytes().as_slice()], |row| row.get::<_, i64>(0)).optional()?;

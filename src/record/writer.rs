@@ -14,7 +14,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::event::Event;
+use crate::record::block::SIZE;
 use crate::record::body;
+use crate::record::indexer::{Indexer, Waiting};
 use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
 use crate::record::texts::Numbers;
@@ -22,6 +24,8 @@ use crate::record::things;
 
 /// Events a transaction takes at most: fsync costs nothing any more, and nobody waits longer than needed.
 const BATCH: usize = 1_024;
+/// Events that wait before blocks are digested between two batches: 3 ms of work that nobody waits for longer.
+const DIGEST: usize = 512;
 /// How long the writer sleeps when nothing comes; then it looks after what is left undone.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long it looks after nothing else while events keep coming.
@@ -33,6 +37,7 @@ pub(crate) struct Writer {
     pub(crate) conn: Connection,
     shared: Arc<Shared>,
     ledger: Ledger,
+    indexer: Indexer,
     /// Whether the last transaction failed.
     failing: bool,
     /// When it last looked after what is left undone.
@@ -60,7 +65,14 @@ struct Head {
 
 impl Writer {
     pub(crate) fn new(conn: Connection, shared: Arc<Shared>) -> rusqlite::Result<Writer> {
-        let mut writer = Writer { conn, shared, ledger: Ledger::default(), failing: false, tidied: Instant::now() };
+        let mut writer = Writer {
+            conn,
+            shared,
+            ledger: Ledger::default(),
+            indexer: Indexer::default(),
+            failing: false,
+            tidied: Instant::now(),
+        };
         writer.reload()?;
         Ok(writer)
     }
@@ -71,6 +83,7 @@ impl Writer {
             match self.shared.queue.take(BATCH, IDLE) {
                 Taken::Jobs(jobs) => {
                     self.commit(jobs);
+                    self.index(DIGEST);
                     // Under load nothing is ever idle: then every so often.
                     if self.tidied.elapsed() > BUSY {
                         self.tidy();
@@ -84,8 +97,7 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        let entries = jobs.iter().flat_map(|job| job.entries.iter());
-        match self.write(entries) {
+        match self.write(jobs.iter().map(|job| &job.entries)) {
             Ok(()) => {
                 for job in jobs {
                     // Nobody listens any more when the deadline passed; the event is kept all the same.
@@ -102,22 +114,26 @@ impl Writer {
     }
 
     /// Writes events in one transaction; they are on disk when it returns.
-    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> rusqlite::Result<()> {
+    pub(crate) fn write<'a>(&mut self, groups: impl Iterator<Item = &'a Arc<[Entry]>>) -> rusqlite::Result<()> {
         let numbers = &self.shared.numbers;
-        let mut count = 0;
+        let mut fresh = Vec::new();
         let now_ms = self.shared.clock.now().as_millisecond();
         let conn = &self.conn;
         let ledger = &mut self.ledger;
         let wrote = transact(conn, || {
-            for entry in entries {
-                ledger.insert(conn, entry, now_ms)?;
-                count += 1;
+            for entries in groups {
+                for (at, entry) in entries.iter().enumerate() {
+                    if let Some((position, log)) = ledger.insert(conn, entry, now_ms)? {
+                        fresh.push(Waiting { position, log, entries: Arc::clone(entries), at });
+                    }
+                }
             }
             ledger.keep_heads(conn)
         });
         match &wrote {
             Ok(()) => {
-                numbers.committed.inc_by(count);
+                numbers.committed.inc_by(fresh.len() as u64);
+                self.indexer.add(fresh);
                 numbers.commits.inc();
                 self.shared.newest.store(self.ledger.newest, Ordering::Release);
                 numbers.last_commit.set(self.shared.clock.now().as_second());
@@ -148,6 +164,7 @@ impl Writer {
     }
 
     fn reload(&mut self) -> rusqlite::Result<()> {
+        self.indexer.clear();
         self.ledger.texts.clear();
         self.ledger.heads.clear();
         self.ledger.newest = self.conn.query_row("SELECT coalesce(max(id), 0) FROM event", (), |row| row.get(0))?;
@@ -160,13 +177,24 @@ impl Writer {
         self.tidied = Instant::now();
         self.bring_home();
         self.keep_lessons();
+        self.index(SIZE);
+    }
+
+    /// Digests whole blocks when at least `least` events wait.
+    fn index(&mut self, least: usize) {
+        if let Err(error) = self.indexer.index(&self.conn, &mut self.ledger.texts, least) {
+            tracing::warn!(%error, "the store's indexes cannot be brought up to date; questions take longer");
+            if let Err(error) = self.reload() {
+                tracing::error!(%error, "the store cannot be read after a failed transaction");
+            }
+        }
     }
 
     /// Writes what was spilled, and what could not even be spilled, into the store.
     pub(crate) fn bring_home(&mut self) {
         let shared = Arc::clone(&self.shared);
         let held = shared.held();
-        if !held.is_empty() && self.write(held.iter().flat_map(|entries| entries.iter())).is_err() {
+        if !held.is_empty() && self.write(held.iter()).is_err() {
             return;
         }
         shared.release(held.len());
@@ -174,8 +202,8 @@ impl Writer {
             return;
         }
         let brought = shared.spill.drain(|events| {
-            let entries: Vec<Entry> = events.into_iter().map(Entry::new).collect();
-            self.write(entries.iter()).map_err(std::io::Error::other)
+            let entries: Arc<[Entry]> = events.into_iter().map(Entry::new).collect();
+            self.write(std::iter::once(&entries)).map_err(std::io::Error::other)
         });
         match brought {
             Ok(0) => tracing::info!("the spilled events are in the store"),
@@ -198,7 +226,8 @@ impl Writer {
 }
 
 impl Ledger {
-    fn insert(&mut self, conn: &Connection, entry: &Entry, now_ms: i64) -> rusqlite::Result<()> {
+    /// Adds an event; its position and log, or `None` where it was there already.
+    fn insert(&mut self, conn: &Connection, entry: &Entry, now_ms: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         // Clamped: a clock that was set back never lets an event sort before an older one.
         let position = (now_ms << COUNTER_BITS).max(self.newest + 1);
         let event = &entry.event;
@@ -216,11 +245,12 @@ impl Ledger {
                 "INSERT INTO event (id, log, seq, uuid, hash, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uuid) DO NOTHING",
             )?
             .execute(params![position, head.log, head.seq + 1, event.id.as_bytes(), &hash, &self.body])?;
-        if added == 1 {
-            *head = Head { log: head.log, seq: head.seq + 1, hash, changed: true };
-            self.newest = position;
+        if added == 0 {
+            return Ok(None);
         }
-        Ok(())
+        *head = Head { log: head.log, seq: head.seq + 1, hash, changed: true };
+        self.newest = position;
+        Ok(Some((position, head.log)))
     }
 
     fn keep_heads(&mut self, conn: &Connection) -> rusqlite::Result<()> {

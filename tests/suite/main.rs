@@ -1,6 +1,12 @@
 //! The one test binary: stories through real sockets, snapshots, the import table.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
+
+mod demo;
 mod fixture;
+mod har;
 mod identity;
 mod import_table;
+#[cfg(feature = "layer")]
+mod layer;
 mod record;

@@ -15,8 +15,8 @@ use super::answer::{Answer, Input, Refusal, done, json};
 use super::people::{PEOPLE, Person};
 use super::world::{Platform, Thing, World};
 
-/// What the platform signs its tokens with.
-pub(crate) const SIGNING_KEY: &str = "the sample platform signs with this: never use it elsewhere";
+/// What the platform signs its tokens with. A file, because sidetrail reads it from there too.
+const SIGNING_KEY: &str = include_str!("../signing.key");
 
 /// Tokens of the sample do not run out: 1 January 2100.
 const EXPIRES: u64 = 4_102_444_800;

@@ -31,7 +31,6 @@ use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub(crate) use auth::SIGNING_KEY;
 pub(crate) use people::PEOPLE;
 pub(crate) use world::Platform;
 

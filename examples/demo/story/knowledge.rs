@@ -4,8 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use super::{ACME, BETA, Cast, Made, SECRET_VALUES, delete};
-use crate::client::Payload;
+use super::{ACME, BETA, Cast, Made, Payload, SECRET_VALUES, delete};
 
 /// Makes one of each; gives the ids of the issue, the variable and the secret.
 pub(crate) async fn make(cast: &Cast) -> Result<(String, String, String)> {

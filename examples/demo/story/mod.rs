@@ -13,8 +13,8 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use crate::client::{Client, Payload};
-use crate::platform::PEOPLE;
+use super::client::{Client, Payload};
+use super::platform::PEOPLE;
 
 /// A workspace's API.
 pub(crate) const ACME: &str = "/api/v1/workspaces/39";
@@ -58,19 +58,6 @@ impl Cast {
             desiree: nobody.sign_in(desiree.email, desiree.password).await?,
             zoe: nobody.sign_in(zoe.email, zoe.password).await?,
         })
-    }
-
-    /// The same people at another address.
-    pub(crate) fn at(&self, base: &str) -> Cast {
-        Cast {
-            cosimo: self.cosimo.at(base),
-            valentina: self.valentina.at(base),
-            giosue: self.giosue.at(base),
-            ilaria: self.ilaria.at(base),
-            niccolo: self.niccolo.at(base),
-            desiree: self.desiree.at(base),
-            zoe: self.zoe.at(base),
-        }
     }
 }
 

@@ -4,8 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use super::{ACME, BETA, Cast, Made, delete};
-use crate::client::{Client, Payload};
+use super::{ACME, BETA, Cast, Client, Made, Payload, delete};
 
 /// Everything in the settings; gives the id of the invited member.
 pub(crate) async fn run(cast: &Cast) -> Result<String> {

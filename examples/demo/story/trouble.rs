@@ -4,8 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 
-use super::{ACME, BETA, Cast, SECRET_VALUES};
-use crate::client::Payload;
+use super::{ACME, BETA, Cast, Client, Payload, SECRET_VALUES};
 
 /// One request for each sort of error.
 pub(crate) async fn run(cast: &Cast) -> Result<()> {
@@ -25,7 +24,7 @@ pub(crate) async fn run(cast: &Cast) -> Result<()> {
     let corrupt = Payload::Files("files", vec![("corrupt.pdf", b"%PDF".to_vec())]);
     giosue.expect(500, Method::POST, &format!("{ACME}/documents"), corrupt).await?;
     // 401: nobody.
-    let nobody = crate::client::Client::new(giosue.base());
+    let nobody = Client::new(&giosue.base);
     nobody.expect(401, Method::DELETE, &format!("{ACME}/documents/902/tags/x"), Payload::Nothing).await?;
     Ok(())
 }

@@ -30,6 +30,8 @@ pub(crate) struct RequestHead {
     pub(crate) te_trailers: bool,
     pub(crate) is_head: bool,
     pub(crate) has_request_id: bool,
+    /// The client may wait for `100 Continue`.
+    pub(crate) expects: bool,
 }
 
 /// Empty lines before a request are skipped (RFC 9112 section 2.2): how many bytes.
@@ -95,6 +97,7 @@ struct Seen {
     upgrade: Option<(bool, Range<usize>)>,
     te_trailers: Option<Range<usize>>,
     has_request_id: bool,
+    expects: bool,
 }
 
 impl Seen {
@@ -117,7 +120,7 @@ impl Seen {
             }
             Known::Hop | Known::Te | Known::Upgrade => cuts.leave_out(field.line),
             Known::RequestId => self.has_request_id = true,
-            Known::Expect => {}
+            Known::Expect => self.expects = true,
         }
         Ok(())
     }
@@ -204,6 +207,7 @@ fn finish(head: &[u8], start: Start, seen: Seen, len: usize, cuts: &mut Cuts) ->
         upgrade,
         te_trailers,
         has_request_id: seen.has_request_id,
+        expects: seen.expects,
     })
 }
 

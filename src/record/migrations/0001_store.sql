@@ -36,6 +36,59 @@ BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
 CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
 BEGIN SELECT RAISE(ABORT, 'an event is never deleted'); END;
 
+-- Everything from here to `term` is derived from the events up to `digest.upto`, 256 events a block.
+-- Later events are few and are looked at one by one.
+CREATE TABLE digest (upto INTEGER NOT NULL) STRICT;
+INSERT INTO digest VALUES (0);
+
+-- One row a block, by its first event: what allows to skip it. Times in µs; the others are 64-bit sets
+-- of hashed numbers.
+CREATE TABLE span (
+    first      INTEGER PRIMARY KEY,
+    last       INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    since      INTEGER NOT NULL,
+    until      INTEGER NOT NULL,
+    log        INTEGER NOT NULL,
+    category   INTEGER NOT NULL,
+    action     INTEGER NOT NULL,
+    actor      INTEGER NOT NULL
+) STRICT;
+
+-- The block's events column by column (packed numbers, see block.rs), apart by how often they are asked for.
+CREATE TABLE facts (first INTEGER PRIMARY KEY, columns BLOB NOT NULL) STRICT;
+CREATE TABLE moments (first INTEGER PRIMARY KEY, ids BLOB NOT NULL, times BLOB NOT NULL) STRICT;
+CREATE TABLE marks (first INTEGER PRIMARY KEY, requests BLOB NOT NULL, targets BLOB NOT NULL, kinds BLOB NOT NULL) STRICT;
+
+-- Counts per slot of time: level 0 is a quarter of an hour, each next one four of the one before.
+-- slot is the number of slots since the epoch; category and outcome are texts.
+CREATE TABLE rollup (
+    level    INTEGER NOT NULL,
+    slot     INTEGER NOT NULL,
+    log      INTEGER NOT NULL,
+    category INTEGER NOT NULL,
+    outcome  INTEGER NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (level, slot, log, category, outcome)
+) STRICT, WITHOUT ROWID;
+
+-- Who acted, once each: key is the JSON list of id, name, e-mail. actor_name holds each of them in lower case.
+CREATE TABLE actor (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE actor_name (
+    name  TEXT NOT NULL,
+    actor INTEGER NOT NULL,
+    PRIMARY KEY (name, actor)
+) STRICT, WITHOUT ROWID;
+
+-- The words of each event (see words.rs), and _l, _c, _u with the numbers of its log, category and actor.
+CREATE VIRTUAL TABLE word_index USING fts5(
+    words, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
+);
+-- Every word that occurs, so that a beginning can be turned into whole words.
+CREATE TABLE word (text TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
+-- The texts that are actions, and the title that each had last.
+CREATE TABLE term (action INTEGER PRIMARY KEY, title INTEGER NOT NULL) STRICT;
+
 -- What memory keeps of things, so that names survive a restart.
 CREATE TABLE thing (
     workspace TEXT NOT NULL,

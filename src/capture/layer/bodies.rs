@@ -1,0 +1,137 @@
+//! The two bodies of a watched exchange, as `http_body` bodies.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::capture::Pending;
+use crate::capture::watched::Watched;
+
+/// The request's body on its way to the service.
+pub struct RequestBody<B> {
+    inner: Pin<Box<B>>,
+    watched: Option<Watched>,
+}
+
+/// The reply's body on its way to the client. Its end waits for the record.
+pub struct ReplyBody<R> {
+    inner: Pin<Box<R>>,
+    watched: Option<Watched>,
+    /// Bytes to come, where the head announced them: hyper asks for no more once it has them.
+    announced: Option<u64>,
+    /// The last frame, while its exchange is being recorded.
+    last: Option<Frame<Bytes>>,
+    recording: Option<Pending>,
+}
+
+impl<B: Body<Data = Bytes>> RequestBody<B> {
+    pub(super) fn unwatched(inner: B) -> RequestBody<B> {
+        RequestBody { inner: Box::pin(inner), watched: None }
+    }
+
+    pub(super) fn watched(inner: B, watched: Watched) -> RequestBody<B> {
+        if inner.is_end_stream() {
+            watched.request_whole();
+        }
+        RequestBody { inner: Box::pin(inner), watched: Some(watched) }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(self.inner.as_mut().poll_frame(cx));
+        if let Some(watched) = &self.watched {
+            match &frame {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        watched.request_content(data);
+                    }
+                    if self.inner.is_end_stream() {
+                        watched.request_whole();
+                    }
+                }
+                Some(Err(_)) => {}
+                None => watched.request_whole(),
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<R: Body<Data = Bytes>> ReplyBody<R> {
+    pub(super) fn unwatched(inner: R) -> ReplyBody<R> {
+        ReplyBody { inner: Box::pin(inner), watched: None, announced: None, last: None, recording: None }
+    }
+
+    pub(super) fn watched(inner: R, watched: Watched, announced: Option<u64>) -> ReplyBody<R> {
+        ReplyBody { inner: Box::pin(inner), watched: Some(watched), announced, last: None, recording: None }
+    }
+
+    /// Copies a frame; answers whether the client will take it for the last one.
+    fn look_at(&mut self, frame: &Frame<Bytes>) -> bool {
+        if let (Some(data), Some(watched)) = (frame.data_ref(), &self.watched) {
+            watched.response_content(data);
+            self.announced = self.announced.map(|left| left.saturating_sub(data.len() as u64));
+        }
+        frame.is_trailers() || self.announced == Some(0) || self.inner.is_end_stream()
+    }
+}
+
+impl<R: Body<Data = Bytes>> Body for ReplyBody<R> {
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        loop {
+            if let Some(recording) = &mut self.recording {
+                ready!(recording.as_mut().poll(cx));
+                self.recording = None;
+                self.watched = None;
+                return Poll::Ready(self.last.take().map(Ok));
+            }
+            let frame = ready!(self.inner.as_mut().poll_frame(cx));
+            if self.watched.is_none() {
+                return Poll::Ready(frame);
+            }
+            let last = match frame {
+                Some(Ok(frame)) if self.look_at(&frame) => Some(frame),
+                None => None,
+                // A reply that broke is observed as such when the body is dropped.
+                other => return Poll::Ready(other),
+            };
+            self.recording = self.watched.as_ref().and_then(Watched::complete);
+            if self.recording.is_none() {
+                return Poll::Ready(last.map(Ok));
+            }
+            self.last = last;
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.recording.is_none() && self.watched.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = self.last.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let inner = self.inner.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower().saturating_add(held));
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper.saturating_add(held));
+        }
+        hint
+    }
+}

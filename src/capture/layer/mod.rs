@@ -1,0 +1,187 @@
+//! The tower Layer: the same events from inside a Rust service.
+//!
+//! Put outermost around an axum or hyper service it shows every exchange to an
+//! [`Observe`], like the sidecar does from outside. It promises what the
+//! sidecar promises: bodies stream through (only copies are made aside), the
+//! reply ends only after its event is recorded, and a client that hangs up is
+//! observed too. It never answers by itself.
+
+mod bodies;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Extensions, Method, StatusCode};
+use http_body::Body;
+use tokio_util::task::TaskTracker;
+
+use super::client_address::{client_address, is_trusted};
+use super::watched::{Watched, fields};
+use super::{Network, Observe};
+use crate::clock::Clock;
+use crate::exchange;
+pub use bodies::{ReplyBody, RequestBody};
+
+/// The default for how much of each body is copied, in bytes.
+const COPY_BYTES: usize = 256 * 1024;
+
+/// Finds out who opened the connection.
+type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
+
+/// Wraps services. Clones share the observer.
+#[derive(Clone)]
+pub struct Layer {
+    observe: Arc<dyn Observe>,
+    clock: Clock,
+    copy_bytes: usize,
+    peer: Peer,
+    trusted: Arc<[Network]>,
+    unattended: TaskTracker,
+}
+
+/// A wrapped service.
+#[derive(Clone)]
+pub struct Service<S> {
+    inner: S,
+    layer: Layer,
+}
+
+impl Layer {
+    /// A layer that shows exchanges to `observe`.
+    pub fn new(observe: Arc<dyn Observe>, clock: Clock) -> Layer {
+        Layer {
+            observe,
+            clock,
+            copy_bytes: COPY_BYTES,
+            peer: Arc::new(|_| None),
+            trusted: Arc::new([]),
+            unattended: TaskTracker::new(),
+        }
+    }
+
+    /// How much of each body is copied, in bytes (256 KiB).
+    #[must_use]
+    pub fn copy_bytes(mut self, copy_bytes: usize) -> Layer {
+        self.copy_bytes = copy_bytes;
+        self
+    }
+
+    /// Where the address of the connection is. A service knows it only from what its server puts into the
+    /// request's extensions: with axum's `ConnectInfo<SocketAddr>`, `|e| e.get::<ConnectInfo<_>>().map(|c| c.0.ip())`.
+    #[must_use]
+    pub fn peer(mut self, peer: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static) -> Layer {
+        self.peer = Arc::new(peer);
+        self
+    }
+
+    /// The proxies whose `X-Forwarded-For` (and identity headers) are believed.
+    #[must_use]
+    pub fn trusting(mut self, proxies: impl IntoIterator<Item = Network>) -> Layer {
+        self.trusted = proxies.into_iter().collect();
+        self
+    }
+
+    /// Waits until everything that clients left behind is recorded: the last thing before the process ends.
+    pub async fn settled(&self) {
+        self.unattended.close();
+        self.unattended.wait().await;
+        self.unattended.reopen();
+    }
+
+    /// What the witness will be shown of a request.
+    fn head<B>(&self, request: &http::Request<B>, target: String) -> exchange::Request {
+        let peer = (self.peer)(request.extensions());
+        let headers = fields(request.headers());
+        exchange::Request {
+            method: request.method().as_str().to_owned(),
+            target,
+            client: peer.map(|peer| client_address(peer, &headers, &self.trusted)),
+            peer_is_trusted: peer.is_some_and(|peer| is_trusted(peer, &self.trusted)),
+            peer,
+            headers,
+            body: exchange::Body::default(),
+        }
+    }
+}
+
+impl<S> tower::Layer<S> for Layer {
+    type Service = Service<S>;
+
+    fn layer(&self, inner: S) -> Service<S> {
+        Service { inner, layer: self.clone() }
+    }
+}
+
+impl<S, B, R> tower::Service<http::Request<B>> for Service<S>
+where
+    S: tower::Service<http::Request<RequestBody<B>>, Response = http::Response<R>>,
+    S::Future: Send + 'static,
+    S: Clone + Send + 'static,
+    S::Error: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = http::Response<ReplyBody<R>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let Some(witness) = self.layer.observe.admit(request.method().as_str(), target) else {
+            let reply = self.inner.call(request.map(RequestBody::unwatched));
+            return Box::pin(async move { Ok(reply.await?.map(ReplyBody::unwatched)) });
+        };
+        let layer = &self.layer;
+        let head = layer.head(&request, target.to_owned());
+        let started = layer.clock.now();
+        let watched = Watched::new(witness, head, started, layer.copy_bytes, layer.unattended.clone());
+        // The service that was polled ready is the one to call; a clone takes its place.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        Box::pin(async move {
+            if let Some(pending) = watched.begin() {
+                pending.await;
+            }
+            let method = request.method().clone();
+            watched.sent();
+            match inner.call(request.map(|body| RequestBody::watched(body, watched.clone()))).await {
+                Ok(reply) => Ok(answer(reply, &method, watched).await),
+                Err(error) => {
+                    if let Some(recorded) = watched.broken() {
+                        recorded.await;
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// Wraps a reply. One whose body nobody will ask for is recorded before its head goes out.
+async fn answer<R>(reply: http::Response<R>, method: &Method, watched: Watched) -> http::Response<ReplyBody<R>>
+where
+    R: Body<Data = Bytes>,
+{
+    let status = reply.status();
+    watched.reply(status.as_u16(), fields(reply.headers()));
+    let bare = method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || reply.body().is_end_stream();
+    if bare {
+        if let Some(recorded) = watched.complete() {
+            recorded.await;
+        }
+        return reply.map(ReplyBody::unwatched);
+    }
+    let length = reply.headers().get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    reply.map(|body| ReplyBody::watched(body, watched, length))
+}

@@ -1,0 +1,218 @@
+//! One thread: a runtime of its own, a listener of its own, nothing shared but counters and limits.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::buffer::Spare;
+use super::connection::Connection;
+use super::counts::Counts;
+use super::limits::Limits;
+use super::pool::Pool;
+use super::problem_reply::Trouble;
+use super::tee::Unattended;
+use super::watch::{TICK, Ticker};
+use crate::capture::Observe;
+use crate::capture::settings::Settings;
+use crate::capture::wire::HeadLimits;
+use crate::capture::wire::refusal::Refusal;
+use crate::capture::wire::rewrite::Cuts;
+use crate::clock::Clock;
+
+/// After the system had no descriptor or memory for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a drain looks whether it is done.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// For what is left when time was up: connections close, ends are recorded.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Refusals are logged once in so long, in milliseconds.
+const LOG_EVERY: u64 = 1_000;
+/// The largest head: room is left in a buffer for what follows it.
+pub(super) const HEAD_MOST: usize = 56 * 1024;
+
+/// How far a stop has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+    GivingUp,
+}
+
+/// What the connections of one thread share.
+pub(super) struct Worker {
+    pub(super) settings: Arc<Settings>,
+    pub(super) observe: Arc<dyn Observe>,
+    pub(super) clock: Clock,
+    pub(super) counts: Arc<Counts>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) ticker: Ticker,
+    pub(super) pool: Pool,
+    pub(super) spare: Spare,
+    /// The lines left out of the head that was read last: used before anything is awaited.
+    pub(super) cuts: RefCell<Cuts>,
+    pub(super) request_limits: HeadLimits,
+    pub(super) reply_limits: HeadLimits,
+    pub(super) unattended: Unattended,
+    phase: Cell<Phase>,
+    logged: Cell<u64>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        observe: Arc<dyn Observe>,
+        clock: Clock,
+        counts: Arc<Counts>,
+        limits: Arc<Limits>,
+    ) -> Rc<Worker> {
+        let fields = settings.head_max_fields;
+        Rc::new(Worker {
+            request_limits: HeadLimits { bytes: settings.head_max_bytes, fields },
+            reply_limits: HeadLimits { bytes: HEAD_MOST, fields },
+            settings,
+            observe,
+            clock,
+            counts,
+            limits,
+            ticker: Ticker::new(),
+            pool: Pool::default(),
+            spare: Spare::default(),
+            cuts: RefCell::default(),
+            unattended: Arc::new(AtomicUsize::new(0)),
+            phase: Cell::new(Phase::Serving),
+            logged: Cell::new(0),
+        })
+    }
+
+    /// Whether connections end after what they are doing.
+    pub(super) fn drains(&self) -> bool {
+        self.phase.get() != Phase::Serving
+    }
+
+    /// Whether connections end now.
+    pub(super) fn gives_up(&self) -> bool {
+        self.phase.get() == Phase::GivingUp
+    }
+
+    /// Counts a refusal, and names it in the log now and then.
+    pub(super) fn refused(&self, refusal: Refusal) {
+        self.counts.refused(refusal);
+        let now = self.ticker.now();
+        if now >= self.logged.get() {
+            self.logged.set(now + LOG_EVERY);
+            tracing::info!(reason = refusal.label(), "refused a request: {refusal}");
+        }
+    }
+
+    /// Serves until stopped, then until what was accepted is done.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        listener: std::net::TcpListener,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        let listener = TcpListener::from_std(listener)?;
+        let ticking = tokio::task::spawn_local(Rc::clone(&self).tick());
+        self.accept_until(&listener, &stop).await;
+        self.phase.set(Phase::Draining);
+        self.accept_rest(listener);
+        self.ticker.wake_all();
+        self.drain().await;
+        self.pool.clear();
+        ticking.abort();
+        Ok(())
+    }
+
+    async fn tick(self: Rc<Self>) {
+        let mut every = tokio::time::interval(TICK);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            self.ticker.tick();
+            self.pool.sweep(self.ticker.now(), &self.settings);
+        }
+    }
+
+    async fn accept_until(self: &Rc<Self>, listener: &TcpListener, stop: &CancellationToken) {
+        let mut stopped = std::pin::pin!(stop.cancelled());
+        loop {
+            let accepted = poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                listener.poll_accept(cx).map(Some)
+            })
+            .await;
+            match accepted {
+                None => return,
+                Some(Ok((stream, peer))) => self.welcome(stream, peer.ip()),
+                Some(Err(error)) if is_about_one_connection(&error) => {}
+                Some(Err(error)) => {
+                    tracing::warn!(error = %error, "cannot accept connections; trying again");
+                    self.pool.clear();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes what the system accepted for us before the listener closes.
+    fn accept_rest(self: &Rc<Self>, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.welcome(stream, peer.ip());
+            }
+        }
+    }
+
+    fn welcome(self: &Rc<Self>, stream: TcpStream, peer: std::net::IpAddr) {
+        let peer = peer.to_canonical();
+        let Some(place) = self.limits.enter(peer, &self.settings) else {
+            self.counts.turned_away.add();
+            let mut reply = Vec::new();
+            Trouble::TooManyConnections.write(&self.clock, false, &mut reply);
+            // One try: a client beyond the limit is not waited for.
+            let _ = stream.try_write(&reply);
+            return;
+        };
+        // Without it a reply's last bytes may wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        tokio::task::spawn_local(Connection::new(Rc::clone(self), stream, peer, place).serve());
+    }
+
+    async fn drain(&self) {
+        let until = tokio::time::Instant::now() + Duration::from_millis(self.settings.drain_ms);
+        while self.is_busy() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+        if !self.is_busy() {
+            return;
+        }
+        self.phase.set(Phase::GivingUp);
+        self.ticker.wake_all();
+        let until = tokio::time::Instant::now() + LAST_WORDS;
+        while self.is_busy() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.counts.open.now() > 0 || self.unattended.load(Relaxed) > 0
+    }
+}
+
+/// Whether accepting failed because of the connection that was to be accepted.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,117 @@
+//! Why a list is empty, and what would show something: three answers, never mixed up.
+
+use crate::read::query::{Params, When};
+use crate::record::query::Count;
+
+use super::desk::{Desk, list_href};
+use super::filters::Chip;
+use super::format;
+use super::range;
+
+/// The widths that are offered instead of an empty range.
+const WIDER: [&str; 2] = ["-7d", "-30d"];
+/// So many filters are tried one by one: each costs a count.
+const MOST_TRIED: usize = 6;
+
+/// Why nothing is shown.
+#[derive(Debug)]
+pub(crate) enum Empty {
+    /// Filters leave nothing of what the range has.
+    NothingMatches { title: String, in_range: Option<(String, String)>, offers: Vec<Offer>, clear: String },
+    /// The range has nothing.
+    NothingInRange { title: String, offers: Vec<Offer> },
+    /// The log has nothing.
+    NothingEver,
+}
+
+/// A question that would show something else, and how much.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) icon: &'static str,
+    pub(crate) lead: String,
+    pub(crate) name: String,
+    pub(crate) count: String,
+    pub(crate) href: String,
+}
+
+/// A question to count before an empty page can be drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    icon: &'static str,
+    lead: String,
+    name: String,
+    /// The question.
+    pub(crate) params: Params,
+}
+
+/// What must be counted to say why the list is empty: without each filter, and in a wider range.
+pub(crate) fn trials(desk: &Desk, chips: &[Chip]) -> Vec<Trial> {
+    let without = chips.iter().take(MOST_TRIED).map(|chip| {
+        let name = match chip.relation {
+            "" => format!("{} {}", chip.field.to_lowercase(), chip.value),
+            relation => format!("{} {relation} {}", chip.field, chip.value),
+        };
+        Trial { icon: "close", lead: "without ".to_owned(), name, params: chip.without.clone() }
+    });
+    let has_range = desk.params.since.is_some() || desk.params.until.is_some();
+    let lead = if chips.is_empty() { "" } else { "the same filters, " };
+    let widths = WIDER.into_iter().map(Some).chain([None]);
+    let wider = widths.filter(|_| has_range).map(|since| {
+        let mut params = desk.params.clone().first_page();
+        params.since = since.and_then(|since| When::parse(since).ok());
+        params.until = None;
+        let name = match since {
+            Some("-7d") => "last 7 days",
+            Some(_) => "last 30 days",
+            None => "any time",
+        };
+        let mut name = name.to_owned();
+        if lead.is_empty() {
+            name.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
+        }
+        Trial { icon: "calendar", lead: lead.to_owned(), name, params }
+    });
+    without.chain(wider).collect()
+}
+
+impl Empty {
+    /// Says why, from what was counted: each trial with its count, and all that the range has.
+    pub(crate) fn new(
+        desk: &Desk,
+        chips: &[Chip],
+        counted: Vec<(Trial, Count)>,
+        in_range: u64,
+        clear: String,
+    ) -> Empty {
+        let offers = counted.into_iter().map(|(trial, count)| Offer {
+            icon: trial.icon,
+            href: list_href(&trial.params),
+            lead: trial.lead,
+            name: trial.name,
+            count: match count.value {
+                0 => "none".to_owned(),
+                _ if count.capped => format!("{}+ events", format::thousands(count.value)),
+                some => format::events(some),
+            },
+        });
+        let offers: Vec<Offer> = offers.collect();
+        let has_range = desk.params.since.is_some() || desk.params.until.is_some();
+        if chips.is_empty() && !has_range {
+            return Empty::NothingEver;
+        }
+        if chips.is_empty() {
+            return Empty::NothingInRange { title: format!("No events: {}", range::phrase(desk)), offers };
+        }
+        let filters = match chips.len() {
+            1 => "this filter".to_owned(),
+            more => format!("these {} filters", format::in_words(more)),
+        };
+        let range = if has_range { format!(" in this range, {}", range::phrase(desk)) } else { " in all".to_owned() };
+        Empty::NothingMatches {
+            title: format!("Nothing matches {filters}"),
+            in_range: (in_range > 0).then(|| (format::thousands(in_range), range)),
+            offers,
+            clear,
+        }
+    }
+}

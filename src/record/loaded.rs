@@ -1,0 +1,111 @@
+//! A block as a question sees it: each part is read when it is asked for.
+
+use std::cell::OnceCell;
+
+use rusqlite::{Connection, Row};
+
+use crate::record::StoreError;
+use crate::record::block::{Column, Packed};
+use crate::record::canonical::Damaged;
+
+pub(crate) struct Block<'a> {
+    conn: &'a Connection,
+    first: i64,
+    last: i64,
+    pub(crate) count: usize,
+    /// The earliest and the latest time, µs.
+    pub(crate) since: i64,
+    pub(crate) until: i64,
+    facts: OnceCell<Vec<u8>>,
+    ids: OnceCell<Vec<i64>>,
+    times: OnceCell<Vec<i64>>,
+}
+
+impl<'a> Block<'a> {
+    /// Of a row `first, last, count, since, until`.
+    pub(crate) fn of(conn: &'a Connection, row: &Row<'_>) -> Result<Block<'a>, StoreError> {
+        Ok(Block {
+            conn,
+            first: row.get(0)?,
+            last: row.get(1)?,
+            count: usize::try_from(row.get::<_, i64>(2)?).map_err(|_| Damaged)?,
+            since: row.get(3)?,
+            until: row.get(4)?,
+            facts: OnceCell::new(),
+            ids: OnceCell::new(),
+            times: OnceCell::new(),
+        })
+    }
+
+    /// Whether a position may be one of its events'.
+    pub(crate) fn spans(&self, position: i64) -> bool {
+        (self.first..=self.last).contains(&position)
+    }
+
+    /// Whether all of its positions are in a range.
+    pub(crate) fn within(&self, from: i64, to: i64) -> bool {
+        from <= self.first && self.last <= to
+    }
+
+    /// Where in the block an event stands.
+    pub(crate) fn place(&self, position: i64) -> Result<Option<usize>, StoreError> {
+        Ok(self.ids()?.binary_search(&position).ok())
+    }
+
+    /// The events' positions, ascending.
+    pub(crate) fn ids(&self) -> Result<&[i64], StoreError> {
+        self.list(&self.ids, "SELECT ids FROM moments WHERE first = ?")
+    }
+
+    /// The events' times, µs.
+    pub(crate) fn times(&self) -> Result<&[i64], StoreError> {
+        self.list(&self.times, "SELECT times FROM moments WHERE first = ?")
+    }
+
+    /// One column.
+    pub(crate) fn column(&self, column: Column) -> Result<Packed<'_>, StoreError> {
+        let facts = match self.facts.get() {
+            Some(facts) => facts,
+            None => {
+                let read = self.blob("SELECT columns FROM facts WHERE first = ?", 0)?;
+                self.facts.get_or_init(|| read)
+            }
+        };
+        Ok(Packed::nth(facts, column.place())?)
+    }
+
+    /// The hashes of the requests' ids.
+    pub(crate) fn requests(&self) -> Result<Vec<i64>, StoreError> {
+        Ok(Packed::nth(&self.blob("SELECT requests FROM marks WHERE first = ?", 0)?, 0)?.all())
+    }
+
+    /// Place and hash of everything that a target may be called.
+    pub(crate) fn targets(&self) -> Result<Vec<(usize, i64)>, StoreError> {
+        self.pairs("SELECT targets FROM marks WHERE first = ?")
+    }
+
+    /// Place and kind of the targets; a kind counts once an event.
+    pub(crate) fn kinds(&self) -> Result<Vec<(usize, i64)>, StoreError> {
+        self.pairs("SELECT kinds FROM marks WHERE first = ?")
+    }
+
+    fn pairs(&self, sql: &str) -> Result<Vec<(usize, i64)>, StoreError> {
+        let bytes = self.blob(sql, 0)?;
+        let places = Packed::nth(&bytes, 0)?.all().into_iter();
+        let numbers = Packed::nth(&bytes, 1)?.all();
+        let places = places.map(|place| usize::try_from(place).map_err(|_| Damaged));
+        Ok(places.zip(numbers).map(|(place, number)| Ok((place?, number))).collect::<Result<_, Damaged>>()?)
+    }
+
+    fn list<'s>(&'s self, cell: &'s OnceCell<Vec<i64>>, sql: &str) -> Result<&'s [i64], StoreError> {
+        if let Some(list) = cell.get() {
+            return Ok(list);
+        }
+        let read = Packed::nth(&self.blob(sql, 0)?, 0)?.all();
+        Ok(cell.get_or_init(|| read))
+    }
+
+    fn blob(&self, sql: &str, column: usize) -> Result<Vec<u8>, StoreError> {
+        Ok(self.conn.prepare_cached(sql)?.query_row([self.first], |row| row.get(column))?)
+    }
+}
