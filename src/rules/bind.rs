@@ -230,7 +230,7 @@ impl Binder {
         for entry in &entries {
             checks::ambiguous(&mut compiler.problems, entry, &actions);
         }
-        let ready = Ready {
+        let mut ready = Ready {
             kinds: std::mem::take(&mut compiler.kinds),
             kind_named: std::mem::take(&mut compiler.kind_named),
             actions,
@@ -241,6 +241,7 @@ impl Binder {
             entries,
             endpoints: self.endpoints,
         };
+        ready.note_what_is_asked();
         checks::shadowed(&mut compiler.problems, &ready);
         (ready, std::mem::take(&mut compiler.problems))
     }

@@ -1,20 +1,332 @@
 //! From an exchange to events.
-use serde_json::Value;
+//!
+//! Order within one operation: things on the route, `each`; per element `join`,
+//! things, `let`, `changed`, `if`, `success`, the sentence; then memory learns.
 
-use super::ready::Ready;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+use uuid::Uuid;
+
+use super::element::{Element, Setting};
+use super::expression::{Chain, as_text, is_there};
+use super::learn;
+use super::operation::{Operation, Whole, credential_facts};
+use super::ready::{Action, Bound, Entry, Place, Ready};
+use super::scope::{Facts, Frame};
 use super::{Caller, Derived, Found, RuleSet};
-use crate::event::Actor;
+use crate::event::{Actor, ActorKind, Event, Message, Outcome, RequestFacts, RuleFacts, Source};
 use crate::exchange::{Exchange, Request};
-use crate::memory::{Lesson, Recall};
+use crate::memory::{Lesson, Overlay, Recall};
 
-pub(crate) fn derive(_: &RuleSet, _: Found, _: &Exchange, _: &Caller, _: &dyn Recall, _: &[Lesson]) -> Derived {
-    Derived::default()
+/// Elements of one operation that give events; what comes after is counted in the last one.
+const MOST_EVENTS: usize = 500;
+
+/// A user agent is kept up to here.
+const USER_AGENT_BYTES: usize = 512;
+
+/// What one exchange gives.
+pub(crate) fn derive(
+    set: &RuleSet,
+    found: Found,
+    exchange: &Exchange,
+    caller: &Caller,
+    memory: &dyn Recall,
+    fetched: &[Lesson],
+) -> Derived {
+    let overlay = Overlay { below: memory, lessons: fetched };
+    let memory: &dyn Recall = if fetched.is_empty() { memory } else { &overlay };
+    let whole = Whole::read(exchange, caller);
+    let mut run = Run { set, whole: &whole, memory, derived: Derived::default() };
+    if whole.outcome == Outcome::Success {
+        run.derived.lessons.extend(fetched.iter().cloned());
+    }
+    if let Some(entry) = found.rules.and_then(|at| set.ready.entries.get(at)) {
+        run.rules(entry, |run, place| run.whole.operation(place, &|name| entry.asks.contains(name)));
+    }
+    if let Some(entry) = found.watch.and_then(|at| set.ready.entries.get(at)) {
+        run.watch(entry, found.taken);
+    }
+    run.derived
 }
 
-pub(crate) fn credential(_: &Ready, _: &Request) -> Option<String> {
-    None
+/// One derivation under way.
+pub(crate) struct Run<'a> {
+    pub(crate) set: &'a RuleSet,
+    pub(crate) whole: &'a Whole<'a>,
+    pub(crate) memory: &'a dyn Recall,
+    pub(crate) derived: Derived,
 }
 
-pub(crate) fn actor_of(_: &Ready, _: &Value) -> Option<Actor> {
-    None
+impl<'a> Run<'a> {
+    /// The actions of an entry: those that say `otherwise` only if no other fired.
+    fn rules(&mut self, entry: &'a Entry, operation: impl Fn(&Run<'a>, &Place) -> Option<Operation>) {
+        let ready = &self.set.ready;
+        let mut made: Option<(&Place, Operation)> = None;
+        let mut fired = false;
+        for otherwise in [false, true] {
+            for bound in &entry.rules {
+                let Some(action) = ready.actions.get(bound.action).filter(|action| action.otherwise == otherwise)
+                else {
+                    continue;
+                };
+                if otherwise && fired {
+                    return;
+                }
+                // Rules of one template share an operation unless they call its parameters differently.
+                if made.as_ref().is_none_or(|(place, _)| place.names() != bound.place.names()) {
+                    made = operation(self, &bound.place).map(|operation| (&*bound.place, operation));
+                }
+                let Some((_, operation)) = &made else { continue };
+                let events = self.action(action, bound, operation);
+                // Several that say `otherwise` may fire together.
+                fired |= events && !otherwise;
+            }
+        }
+    }
+
+    /// What looks on besides rules: kinds, `learn`, sign-ins, the fields of a GraphQL endpoint.
+    fn watch(&mut self, entry: &'a Entry, taken: bool) {
+        let asks = |name: &str| entry.asks.contains(name);
+        if !taken {
+            for teacher in &entry.teachers {
+                let place = Place::Path(Arc::clone(&teacher.template));
+                if let Some(operation) = self.whole.operation(&place, &asks) {
+                    learn::from_address(self, teacher, &operation);
+                }
+            }
+        }
+        for (number, place) in &entry.learns {
+            if let Some(operation) = self.whole.operation(place, &asks) {
+                learn::from_elsewhere(self, *number, &operation);
+            }
+        }
+        for (number, place) in &entry.seen {
+            if let Some(operation) = self.whole.operation(place, &asks) {
+                self.sighting(*number, &operation);
+            }
+        }
+        if let Some(endpoint) = entry.endpoint.and_then(|at| self.set.ready.endpoints.get(at)) {
+            let fields = match self.whole.graphql_fields() {
+                Ok(fields) => fields,
+                // A POST that cannot be told apart may have changed something.
+                Err(why) if !endpoint.mutations.is_empty() && self.whole.exchange.request.method == "POST" => {
+                    let event = self.unclassified(why);
+                    return self.derived.events.push(event);
+                }
+                Err(_) => return,
+            };
+            for field in fields {
+                let table = if field.mutation { &endpoint.mutations } else { &endpoint.queries };
+                let Some(entry) = table.find(&field.name) else { continue };
+                let asks = |name: &str| entry.asks.contains(name);
+                if !entry.ignored {
+                    self.rules(entry, |run, place| Some(run.whole.field_operation(place, &field, &asks)));
+                }
+                for (number, place) in &entry.learns {
+                    let operation = self.whole.field_operation(place, &field, &asks);
+                    learn::from_elsewhere(self, *number, &operation);
+                }
+                for (number, place) in &entry.seen {
+                    let operation = self.whole.field_operation(place, &field, &asks);
+                    self.sighting(*number, &operation);
+                }
+            }
+        }
+    }
+
+    /// The events of one action; whether there were any.
+    fn action(&mut self, action: &'a Action, bound: &'a Bound, operation: &Operation) -> bool {
+        let setting = Setting::of(&self.set.ready, self.memory, action, bound, operation);
+        let frame = setting.frame();
+        let elements = match &action.each {
+            None => vec![Value::UNDEFINED],
+            Some(each) => match elements(&each.value(&frame)) {
+                // Nothing was there to act on.
+                Some(list) if list.is_empty() && operation.outcome == Outcome::Success => return false,
+                Some(list) if !list.is_empty() => list,
+                _ => vec![Value::UNDEFINED],
+            },
+        };
+        let length = elements.len();
+        let before = self.derived.events.len();
+        for (index, each) in elements.into_iter().take(MOST_EVENTS).enumerate() {
+            let Some(element) = Element::new(&setting, each, index, length) else { continue };
+            if !action.failures && matches!(element.outcome, Outcome::Failure | Outcome::Denied) {
+                continue;
+            }
+            let event = self.event(action, &element);
+            self.derived.lessons.extend(learn::from_target(&element, event.time));
+            self.derived.events.push(event);
+        }
+        let fired = self.derived.events.len() > before;
+        if let Some(event) = self.derived.events.last_mut().filter(|_| length > MOST_EVENTS) {
+            event.details.insert("more".to_owned(), (length - MOST_EVENTS).into());
+        }
+        fired
+    }
+
+    fn event(&self, action: &Action, element: &Element<'_>) -> Event {
+        let (message, missing) = element.sentence();
+        Event {
+            workspace: element.workspace().map(Arc::from),
+            category: Arc::clone(&action.category),
+            action: Arc::clone(&action.key),
+            title: Arc::clone(&action.title),
+            message,
+            outcome: element.outcome,
+            actor: self.actor(element.workspace().unwrap_or("")),
+            targets: element.targets(),
+            changes: element.changes(),
+            details: element.details(),
+            missing,
+            rule: Some(RuleFacts { file: Arc::clone(&action.file), version: Arc::clone(&self.set.version) }),
+            ..self.bare_event()
+        }
+    }
+
+    /// The event of a request that cannot be read: never nothing.
+    fn unclassified(&self, why: String) -> Event {
+        let request = &self.whole.exchange.request;
+        Event {
+            message: Message::plain(format!("unclassified {} {}", request.method, request.path())),
+            missing: vec![crate::event::Missing { name: "operation".to_owned(), reason: why }],
+            ..self.bare_event()
+        }
+    }
+
+    /// What every event of this exchange has.
+    fn bare_event(&self) -> Event {
+        let exchange = self.whole.exchange;
+        let request = &exchange.request;
+        let time = exchange.finished();
+        let agent = request.headers.first("user-agent").map(|agent| cut(agent, USER_AGENT_BYTES).to_owned());
+        let id = request.headers.first("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128);
+        Event {
+            id: event_id(exchange, self.derived.events.len()),
+            time,
+            workspace: None,
+            category: "Unclassified".into(),
+            action: "unclassified".into(),
+            title: "unclassified request".into(),
+            message: Message::default(),
+            outcome: self.whole.outcome,
+            actor: self.actor(""),
+            targets: Vec::new(),
+            changes: Vec::new(),
+            details: serde_json::Map::new(),
+            missing: Vec::new(),
+            source: Source { ip: request.client.or(request.peer), user_agent: agent },
+            request: Some(RequestFacts {
+                id: id.map_or_else(|| exchange.id.to_string(), str::to_owned),
+                method: request.method.clone(),
+                path: request.path().to_owned(),
+                status: exchange.response.as_ref().map(|response| response.status),
+                duration_ms: u64::try_from(exchange.duration.as_millis()).unwrap_or(u64::MAX),
+            }),
+            rule: None,
+        }
+    }
+
+    /// The caller; where only an id is known, with the name that memory has for it.
+    fn actor(&self, workspace: &str) -> Actor {
+        let mut actor = self.whole.caller.actor.clone();
+        let kind = self.set.ready.identity.kind.and_then(|kind| self.set.ready.kinds.get(kind));
+        if let (None, Some(id), Some(kind)) = (&actor.name, &actor.id, kind) {
+            let known =
+                self.memory.recall(workspace, &kind.name, id).or_else(|| self.memory.recall("", &kind.name, id));
+            actor.name = known.and_then(|thing| thing.name.clone());
+        }
+        actor
+    }
+
+    /// Ties the credentials of a successful exchange to a person.
+    fn sighting(&mut self, number: usize, operation: &Operation) {
+        let Some(seen) = self.set.ready.identity.seen.get(number).filter(|_| operation.teaches()) else { return };
+        let mut frame = Arc::new(Frame::of(Arc::clone(&operation.facts)));
+        let mut tokens: Vec<String> = Vec::new();
+        for expression in &seen.tokens {
+            for token in elements(&expression.value(&frame)).unwrap_or_default() {
+                tokens.extend(token.as_str().filter(|token| !token.is_empty()).map(str::to_owned));
+            }
+        }
+        if seen.tokens.is_empty() {
+            tokens.extend(credential(&self.set.ready, &self.whole.exchange.request));
+        }
+        let Some(first) = tokens.first() else { return };
+        Arc::make_mut(&mut frame).token = Value::from(first.as_str());
+        if let Some(actor) = person(&seen.actor.value(&frame)) {
+            self.derived.sightings.push(super::Sighting { tokens, actor });
+        }
+    }
+}
+
+/// A list's elements; anything else that is there counts as a list of one.
+pub(crate) fn elements(value: &Value) -> Option<Vec<Value>> {
+    if !is_there(value) {
+        return None;
+    }
+    Some(match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).unwrap_or_default(),
+        _ => vec![value.clone()],
+    })
+}
+
+/// A person from a value: an id, an e-mail address, or an object with `id`, `name`, `email`.
+fn person(value: &Value) -> Option<Actor> {
+    let field =
+        |name: &str| value.get_attr(name).ok().and_then(|value| as_text(&value)).filter(|text| !text.is_empty());
+    let actor = match value.kind() {
+        ValueKind::Map => Actor {
+            kind: ActorKind::User,
+            id: field("id"),
+            name: field("name"),
+            email: field("email"),
+            unknown_because: None,
+        },
+        _ => {
+            let id = as_text(value).filter(|text| !text.is_empty())?;
+            let email = Some(id.clone()).filter(|id| id.contains('@'));
+            Actor { kind: ActorKind::User, id: Some(id), name: None, email, unknown_because: None }
+        }
+    };
+    actor.label().is_some().then_some(actor)
+}
+
+/// The first credential that a request carries where `[identity].credential` says one is.
+pub(crate) fn credential(ready: &Ready, request: &Request) -> Option<String> {
+    let chain = &ready.identity.credential;
+    if chain.0.is_empty() {
+        return None;
+    }
+    let (facts, lets) = credential_facts(request);
+    let frame = Arc::new(Frame { lets, ..Frame::of(Arc::new(facts)) });
+    as_text(&chain.value(&frame)).filter(|token| !token.is_empty())
+}
+
+/// The person whom claims name.
+pub(crate) fn actor_of(ready: &Ready, claims: &serde_json::Value) -> Option<Actor> {
+    let chain: &Chain = &ready.identity.actor;
+    let facts = Facts { claim: Value::from(minijinja::value::Serde(claims)), ..Facts::default() };
+    person(&chain.value(&Arc::new(Frame::of(Arc::new(facts)))))
+}
+
+/// A UUIDv7 (RFC 9562) of the time the exchange ended, the event's number in it, and the exchange's own
+/// random bits: deriving again gives the same number, and events of one exchange sort in their order.
+fn event_id(exchange: &Exchange, number: usize) -> Uuid {
+    let millis = u64::try_from(exchange.finished().as_millisecond()).unwrap_or(0);
+    let (_, random) = exchange.id.as_u64_pair();
+    let number = u64::try_from(number).unwrap_or(u64::MAX) & 0x0FFF;
+    let high = (millis << 16) | (7 << 12) | number;
+    Uuid::from_u64_pair(high, (random & 0x3FFF_FFFF_FFFF_FFFF) | (2 << 62))
+}
+
+/// The beginning of a text, at most that many bytes, whole characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or("")
 }

@@ -108,7 +108,9 @@ impl Chain {
 pub(crate) fn as_text(value: &Value) -> Option<String> {
     use minijinja::value::ValueKind;
     match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => Some(value.to_string()),
+        ValueKind::String | ValueKind::Number => Some(value.to_string()),
+        // Jinja's own words for them are Python's.
+        ValueKind::Bool => Some(value.is_true().to_string()),
         _ => super::scope::thing_of(value).and_then(|thing| thing.label().map(str::to_owned)),
     }
 }

@@ -65,7 +65,7 @@ impl Matcher {
         let child = match segment {
             Segment::Fixed(text) => *node.fixed.entry(text.clone()).or_insert(fresh),
             Segment::Free | Segment::Tail => *node.free.get_or_insert(fresh),
-            Segment::Fitting { pattern, rank, shape, .. } => {
+            Segment::Fitting { pattern, rank, shape } => {
                 match node.fitting.iter().find(|fitting| fitting.shape == *shape) {
                     Some(fitting) => fitting.node,
                     None => {

@@ -8,20 +8,27 @@
 //! goes on ([`RuleSet::lookups`]), and what happened ([`RuleSet::derive`]).
 
 mod bind;
+mod body;
+mod cases;
 mod checks;
 mod compile;
 mod derive;
+mod element;
 mod expression;
 mod file;
 mod filters;
+mod graphql;
 mod languages;
+mod learn;
 mod lookup;
 mod matcher;
+mod operation;
 mod ready;
 mod route;
 mod scope;
 mod source;
 mod template;
+mod things;
 mod walk;
 mod walk_test;
 
@@ -36,6 +43,7 @@ use crate::exchange::{Exchange, Request, Response};
 use crate::memory::{Lesson, Recall};
 use crate::problem::{self, Level, Problem, SourceFile};
 
+pub use cases::{CaseResult, Difference};
 pub use lookup::Lookup;
 pub use source::read_files;
 
@@ -232,6 +240,11 @@ impl RuleSet {
         &self.version
     }
 
+    /// Runs the tests inside the files; with a filter those whose name (`document.replaced #1`) it fits.
+    pub fn run_cases(&self, filter: Option<&regex::Regex>) -> Vec<CaseResult> {
+        cases::run(self, filter)
+    }
+
     /// Actions without a test, as warnings.
     pub fn untested(&self) -> Vec<Problem> {
         let bare = self.ready.actions.iter().filter(|action| action.tests.is_empty());
@@ -241,5 +254,27 @@ impl RuleSet {
                 .help(format!("a test stands below it: `[[{}.test]]`", action.key))
         })
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn fixtures() -> RuleSet {
+        let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
+        match RuleSet::load(&read_files(&[directory]).unwrap()) {
+            Ok((set, _)) => set,
+            Err(problems) => panic!("{}", problem::print(&problems, false)),
+        }
+    }
+
+    #[test]
+    fn the_tests_inside_the_fixtures_are_met() {
+        let cases = fixtures().run_cases(None);
+        let failed: Vec<Problem> = cases.iter().filter_map(CaseResult::to_problem).collect();
+        assert!(cases.len() > 30 && failed.is_empty(), "{} cases\n{}", cases.len(), problem::print(&failed, false));
     }
 }

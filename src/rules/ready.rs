@@ -26,6 +26,36 @@ pub(crate) struct Ready {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
+impl Ready {
+    /// Notes at each entry the names that anything there asks for, so that nothing else is put together.
+    pub(crate) fn note_what_is_asked(&mut self) {
+        let Ready { kinds, actions, learns, identity, entries, endpoints, .. } = self;
+        let fields = endpoints.iter_mut().flat_map(|endpoint| [&mut endpoint.mutations, &mut endpoint.queries]);
+        let of_fields = fields
+            .flat_map(|fields| fields.exact.values_mut().chain(fields.patterns.iter_mut().map(|(_, entry)| entry)));
+        for entry in entries.iter_mut().chain(of_fields) {
+            let mut names: Vec<&str> = Vec::new();
+            for action in entry.rules.iter().filter_map(|bound| actions.get(bound.action)) {
+                names.extend(action.roots.iter().map(|root| &**root));
+            }
+            let learns = entry.learns.iter().filter_map(|(learn, _)| learns.get(*learn));
+            let mut watching: Vec<usize> = entry.teachers.iter().map(|teacher| teacher.kind).collect();
+            for learn in learns {
+                watching.push(learn.kind);
+                names.extend(learn.each.names().chain(learn.in_workspace.iter().flat_map(Chain::names)));
+            }
+            for kind in watching.into_iter().filter_map(|kind| kinds.get(kind)) {
+                names.extend(kind.in_workspace.names().chain(kind.type_.names()));
+            }
+            for seen in entry.seen.iter().filter_map(|(seen, _)| identity.seen.get(*seen)) {
+                names.extend(seen.actor.names());
+                names.extend(seen.tokens.iter().flat_map(|token| token.names.iter().map(|name| &**name)));
+            }
+            entry.asks = names.into_iter().filter_map(|name| name.split('.').next()).map(Box::from).collect();
+        }
+    }
+}
+
 /// A thing with an address and a name.
 #[derive(Debug, Default)]
 pub(crate) struct Kind {
@@ -187,6 +217,8 @@ pub(crate) struct Entry {
     pub(crate) endpoint: Option<usize>,
     pub(crate) wants_request: bool,
     pub(crate) wants_response: bool,
+    /// The first words that anything here asks for.
+    pub(crate) asks: BTreeSet<Box<str>>,
 }
 
 impl Entry {

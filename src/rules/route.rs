@@ -104,7 +104,7 @@ pub(crate) enum Segment {
     /// The same text.
     Fixed(Box<str>),
     /// Text that fits; a higher rank is more specific. `shape` is its text without names.
-    Fitting { pattern: Regex, rank: Rank, shape: Box<str>, parameters: usize },
+    Fitting { pattern: Regex, rank: Rank, shape: Box<str> },
     /// Any one segment.
     Free,
     /// All that is left, at least one segment.
@@ -334,7 +334,7 @@ fn parse_segment(text: &str, names: &mut Vec<Arc<str>>) -> Result<Segment, Wrong
     let pattern = Regex::new(&pattern)
         .map_err(|_| Wrong { what: "the constraint is not a regular expression".to_owned(), at: whole() })?;
     let rank = if fixed > 0 { Rank::Part { fixed } } else { Rank::Constrained };
-    Ok(Segment::Fitting { pattern, rank, shape: shape.into(), parameters })
+    Ok(Segment::Fitting { pattern, rank, shape: shape.into() })
 }
 
 fn checked_name(name: &str, at: Range<usize>) -> Result<Arc<str>, Wrong> {

@@ -215,6 +215,8 @@ pub(crate) struct Known {
     pub(crate) linked: bool,
     /// What the exchange itself says of it, where it does.
     pub(crate) shown: Value,
+    /// What the request says of it, where that is believed.
+    pub(crate) told: Value,
     pub(crate) before: Option<Arc<Thing>>,
 }
 
@@ -233,13 +235,13 @@ impl Known {
     /// Itself before the request.
     fn was(&self) -> Known {
         let name = self.before.as_ref().and_then(|before| before.name.clone());
-        Known { name, shown: Value::UNDEFINED, linked: false, ..self.clone() }
+        Known { name, shown: Value::UNDEFINED, told: Value::UNDEFINED, linked: false, ..self.clone() }
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let shown = dig(&self.shown, name);
-        if is_there(&shown) {
-            return Some(shown);
+        let said = [&self.shown, &self.told].into_iter().map(|object| dig(object, name)).find(is_there);
+        if said.is_some() {
+            return said;
         }
         self.before.as_ref()?.fields.get(name).map(|value| Value::from(Serde(value)))
     }

@@ -98,11 +98,6 @@ impl Text {
         Ok(Text { pieces })
     }
 
-    /// A text that is one expression, as if written between braces.
-    pub(crate) fn of_expression(expression: Expression, name: &str) -> Text {
-        Text { pieces: vec![Piece::Value { expression, name: name.into() }] }
-    }
-
     /// The expressions that it holds.
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -167,7 +162,8 @@ pub(crate) fn write_value(value: &Value, out: &mut String) -> bool {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => return false,
         ValueKind::String => push_text(value.as_str().unwrap_or(""), out),
-        ValueKind::Number | ValueKind::Bool => out.push_str(&value.to_string()),
+        ValueKind::Number => out.push_str(&value.to_string()),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
         ValueKind::Seq | ValueKind::Iterable => {
             let Ok(elements) = value.try_iter() else { return false };
             let mut list = String::new();
@@ -184,7 +180,7 @@ pub(crate) fn write_value(value: &Value, out: &mut String) -> bool {
                 Some(label) => push_text(label, out),
                 None => return false,
             },
-            None => push_text(&value.to_string(), out),
+            None => push_text(&serde_json::to_string(value).unwrap_or_default(), out),
         },
     }
     true

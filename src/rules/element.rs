@@ -1,0 +1,341 @@
+//! One element of an operation under one action: its things, its values, how it ended.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+use serde_json::Map;
+
+use super::derive::elements;
+use super::expression::{as_id, as_text, dig, is_there};
+use super::operation::Operation;
+use super::ready::{Action, Bound, By, Kind, Ready, Target, Whose};
+use super::scope::{Frame, Known, Sent, thing_of};
+use super::template::{Absent, write_value};
+use super::things::{Stands, View, to_json};
+use crate::event::{self, Change, Message, Missing, Outcome};
+use crate::memory::Recall;
+
+/// An action at its place, for one operation.
+pub(crate) struct Setting<'a> {
+    pub(crate) kinds: &'a [Kind],
+    pub(crate) memory: &'a dyn Recall,
+    pub(crate) action: &'a Action,
+    pub(crate) bound: &'a Bound,
+    pub(crate) operation: &'a Operation,
+    pub(crate) workspace: Option<String>,
+    /// The things on the route that the action asks for.
+    on_route: Vec<(Arc<str>, Value)>,
+}
+
+impl<'a> Setting<'a> {
+    pub(crate) fn of(
+        ready: &'a Ready,
+        memory: &'a dyn Recall,
+        action: &'a Action,
+        bound: &'a Bound,
+        operation: &'a Operation,
+    ) -> Setting<'a> {
+        let kinds = &ready.kinds;
+        let bare = Arc::new(Frame::of(Arc::clone(&operation.facts)));
+        let workspace = as_text(&action.in_workspace.value(&bare)).filter(|id| !id.is_empty());
+        let mut setting = Setting { kinds, memory, action, bound, operation, workspace, on_route: Vec::new() };
+        for on in bound.on_route.iter().rev() {
+            let (Some(kind), Whose::Address { id, exact }) = (kinds.get(on.kind), on.whose) else { continue };
+            let known = setting.on_route.iter().any(|(name, _)| *name == kind.name);
+            if !known && action.asks_for(&kind.name) {
+                let stands = if exact { Stands::AtItsAddress } else { Stands::Mentioned };
+                let thing = setting.view(kind, None).thing(setting.parameter(id), stands);
+                setting.on_route.push((Arc::clone(&kind.name), Value::from_object(thing)));
+            }
+        }
+        setting
+    }
+
+    pub(crate) fn view(&self, kind: &'a Kind, type_: Option<String>) -> View<'_> {
+        let type_ = type_.or_else(|| {
+            if kind.type_.0.is_empty() {
+                return None;
+            }
+            as_text(&kind.type_.value(&Arc::new(Frame::of(Arc::clone(&self.operation.facts)))))
+        });
+        let workspace = self.workspace.as_deref().unwrap_or("");
+        View { kind, operation: self.operation, memory: self.memory, workspace, type_ }
+    }
+
+    /// The value of a route's parameter by its number.
+    fn parameter(&self, number: usize) -> Option<String> {
+        let name = self.bound.place.names().get(number)?;
+        as_id(&self.operation.facts.path.get_attr(name).ok()?)
+    }
+
+    /// What is seen before there are elements.
+    pub(crate) fn frame(&self) -> Arc<Frame> {
+        let mut frame = Frame::of(Arc::clone(&self.operation.facts));
+        frame.things.clone_from(&self.on_route);
+        if self.action.asks_for("workspace")
+            && !self
+                .kinds
+                .iter()
+                .any(|kind| kind.is_workspace() && frame.things.iter().any(|(name, _)| *name == kind.name))
+        {
+            frame.workspace = self.workspace_thing();
+        }
+        let mut frame = Arc::new(frame);
+        let target = self.target(&frame);
+        self.put_target(&mut frame, target.as_ref());
+        frame
+    }
+
+    fn workspace_thing(&self) -> Value {
+        let Some(id) = &self.workspace else { return Value::UNDEFINED };
+        let before = self.memory.recall(id, "workspace", id).or_else(|| self.memory.recall("", "workspace", id));
+        let name = before.as_ref().and_then(|thing| thing.name.clone());
+        Value::from_object(Known { kind: "workspace".into(), id: Some(id.clone()), name, before, ..Known::default() })
+    }
+
+    /// The target as an expression sees it, and what was sent about it.
+    fn put_target(&self, frame: &mut Arc<Frame>, target: Option<&Known>) {
+        let Some(target) = target else { return };
+        let kind = self.bound.target.and_then(|(kind, _)| self.kinds.get(kind));
+        let frame = Arc::make_mut(frame);
+        let value = Value::from_object(target.clone());
+        frame.things.retain(|(name, _)| *name != target.kind);
+        frame.things.push((Arc::clone(&target.kind), value.clone()));
+        frame.target = value;
+        let fires = &*self.operation.method == "PATCH" && !self.operation.is_form;
+        frame.sent = kind.map(|kind| Sent {
+            body: dig(&self.operation.facts.input, &kind.sent),
+            before: target.before.clone(),
+            fires_when_unknown: fires,
+        });
+    }
+
+    fn target(&self, frame: &Arc<Frame>) -> Option<Known> {
+        let (number, whose) = self.bound.target?;
+        let kind = self.kinds.get(number)?;
+        let (id, stands) = match whose {
+            Whose::Address { id, exact: true } => (self.parameter(id), Stands::AtItsAddress),
+            Whose::Address { id, exact: false } => (self.parameter(id), Stands::Mentioned),
+            Whose::Collection { exact: true } => (None, Stands::Made),
+            Whose::Collection { exact: false } | Whose::Elsewhere => (None, Stands::Mentioned),
+        };
+        let Target::Table { type_, id, name, .. } = &self.action.target else {
+            return Some(self.view(kind, None).thing(id, stands));
+        };
+        let view = self.view(kind, as_text(&type_.value(frame)));
+        let mut known = view.thing(as_id(&id.value(frame)), Stands::Mentioned);
+        let said = name.value(frame);
+        let mut written = String::new();
+        if is_there(&said) && write_value(&said, &mut written) {
+            known.name = Some(written);
+            known.link = view.link(&known);
+        }
+        Some(known)
+    }
+}
+
+/// One element, put together.
+pub(crate) struct Element<'a> {
+    pub(crate) setting: &'a Setting<'a>,
+    frame: Arc<Frame>,
+    pub(crate) target: Option<Known>,
+    pub(crate) outcome: Outcome,
+}
+
+impl<'a> Element<'a> {
+    /// Puts an element together; `None` if the action does not fire for it.
+    pub(crate) fn new(setting: &'a Setting<'a>, each: Value, index: usize, length: usize) -> Option<Element<'a>> {
+        let action = setting.action;
+        let mut frame = setting.frame();
+        if action.each.is_some() {
+            let own = Arc::make_mut(&mut frame);
+            own.index = if is_there(&each) { Value::from(index) } else { Value::UNDEFINED };
+            own.each = each;
+            if action.join.is_some() {
+                let joined = partner(setting, &frame, index, length);
+                Arc::make_mut(&mut frame).joined = joined;
+            }
+        }
+        let mut target = setting.target(&frame);
+        setting.put_target(&mut frame, target.as_ref());
+        for with in &action.with {
+            let Some(kind) = setting.kinds.get(with.kind) else { continue };
+            let view = setting.view(kind, as_text(&with.type_.value(&frame)));
+            let thing = view.thing(as_id(&with.id.value(&frame)), Stands::Mentioned);
+            Arc::make_mut(&mut frame).things.push((Arc::clone(&with.name), Value::from_object(thing)));
+        }
+        for (name, chain) in &action.lets {
+            let value = chain.value(&frame);
+            // A thing that nobody can name is not there.
+            let value =
+                if thing_of(&value).is_some_and(|thing| thing.label().is_none()) { Value::UNDEFINED } else { value };
+            Arc::make_mut(&mut frame).lets.push((Arc::clone(name), value));
+        }
+        let sent = frame.sent.as_ref();
+        if !action.changed.is_empty()
+            && !action.changed.iter().any(|field| sent.is_some_and(|sent| sent.changed(field)))
+        {
+            return None;
+        }
+        if action.condition.as_ref().is_some_and(|condition| !condition.value(&frame).is_true()) {
+            return None;
+        }
+        let outcome = outcome(setting, &frame);
+        // A target of which neither id nor name is known says nothing.
+        target = target.filter(|target| target.label().is_some());
+        Some(Element { setting, frame, target, outcome })
+    }
+
+    pub(crate) fn workspace(&self) -> Option<&str> {
+        self.setting.workspace.as_deref()
+    }
+
+    /// The sentence, and what it lacks.
+    pub(crate) fn sentence(&self) -> (Message, Vec<Missing>) {
+        let action = self.setting.action;
+        let failed = matches!(self.outcome, Outcome::Failure | Outcome::Denied);
+        let (text, prefix) = match &action.message_failed {
+            Some(text) if failed => (text, ""),
+            _ if failed => (&action.message, "Failed: "),
+            _ => (&action.message, ""),
+        };
+        let (message, absent) = text.write(&self.frame, prefix);
+        let mut missing: Vec<Missing> = Vec::new();
+        for absent in absent {
+            if !missing.iter().any(|known| known.name == absent.name) {
+                missing.push(Missing { reason: self.reason(&absent), name: absent.name });
+            }
+        }
+        (message, missing)
+    }
+
+    /// Why a value is missing: from where its expression would have had it.
+    fn reason(&self, absent: &Absent<'_>) -> String {
+        let (action, operation) = (self.setting.action, self.setting.operation);
+        let mut asked: Vec<&str> = absent.asked.iter().map(|name| &**name).collect();
+        let mut at = 0;
+        // Through `let`, `each` and `join` to what was asked in the end.
+        while let Some(name) = asked.get(at).copied().filter(|_| at < 64) {
+            at += 1;
+            let root = name.split('.').next().unwrap_or(name);
+            let chain = match root {
+                "each" | "index" => action.each.as_ref(),
+                "joined" => action.join.as_ref(),
+                _ => action.lets.iter().find(|(known, _)| **known == *root).map(|(_, chain)| chain),
+            };
+            asked.extend(chain.into_iter().flat_map(|chain| chain.names()));
+        }
+        let roots: Vec<&str> = asked.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+        let any = |names: &[&str]| roots.iter().any(|root| names.contains(root));
+        let of_request = any(&["input", "uploads", "upload"]);
+        let of_response = any(&["output", "reply"]);
+        match (&operation.input_unreadable, &operation.output_unreadable) {
+            (Some(why), _) if of_request => why.clone(),
+            (_, Some(why)) if of_response || !of_request && !any(&["path", "query", "header"]) => why.clone(),
+            _ if of_response && operation.outcome != Outcome::Success => "the request did not succeed".to_owned(),
+            _ if of_response => "not in the response".to_owned(),
+            _ if of_request || any(&["path", "query", "header", "claim"]) => "not in the request".to_owned(),
+            _ => "nothing seen so far told it".to_owned(),
+        }
+    }
+
+    /// The target, then the things of `with`.
+    pub(crate) fn targets(&self) -> Vec<event::Target> {
+        let with = self.setting.action.with.iter().filter_map(|with| {
+            let (_, value) = self.frame.things.iter().rev().find(|(name, _)| *name == with.name)?;
+            thing_of(value).filter(|thing| thing.label().is_some())
+        });
+        let all = self.target.iter().chain(with);
+        all.map(|thing| event::Target {
+            kind: thing.type_.clone().unwrap_or_else(|| thing.kind.to_string()),
+            id: thing.id.clone(),
+            name: thing.name.clone(),
+            link: thing.link.clone(),
+        })
+        .collect()
+    }
+
+    /// The fields that changed, if it happened.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let Some(sent) = self.frame.sent.as_ref().filter(|_| self.outcome == Outcome::Success) else {
+            return Vec::new();
+        };
+        let fields = self.setting.action.changes.iter().filter(|field| sent.changed(field));
+        fields
+            .map(|field| Change {
+                field: field.to_string(),
+                from: sent.before(field).map(|value| to_json(&value)),
+                to: Some(to_json(&sent.now(field))),
+            })
+            .collect()
+    }
+
+    /// The values of `let` that are there.
+    pub(crate) fn details(&self) -> Map<String, serde_json::Value> {
+        let there = self.frame.lets.iter().filter(|(_, value)| is_there(value));
+        there.map(|(name, value)| (name.to_string(), to_json(value))).collect()
+    }
+
+    /// The target's kind, seen from here.
+    pub(crate) fn target_view(&self) -> Option<(View<'_>, &Known)> {
+        let target = self.target.as_ref()?;
+        let kind = self.setting.kinds.get(self.setting.bound.target?.0)?;
+        Some((self.setting.view(kind, target.type_.clone()), target))
+    }
+
+    /// Whether the target was deleted, made or changed at its own address, where its kind teaches anyway.
+    pub(crate) fn target_teaches_itself(&self) -> bool {
+        use Whose::{Address, Collection};
+        matches!(self.setting.bound.target, Some((_, Address { exact: true, .. } | Collection { exact: true })))
+    }
+
+    /// The name that the rule itself gives the target.
+    pub(crate) fn has_own_name(&self) -> bool {
+        matches!(&self.setting.action.target, Target::Table { name, .. } if !name.0.is_empty())
+    }
+}
+
+/// How an element ended: as its operation did, unless the rule asks inside a success.
+fn outcome(setting: &Setting<'_>, frame: &Arc<Frame>) -> Outcome {
+    let outcome = setting.operation.outcome;
+    let Some(success) = setting.action.success.as_ref().filter(|_| outcome == Outcome::Success) else { return outcome };
+    if setting.action.join.is_some() && !is_there(&frame.joined) {
+        return Outcome::Unknown;
+    }
+    let value = success.value(frame);
+    match (is_there(&value), value.is_true()) {
+        (false, _) => Outcome::Unknown,
+        (true, true) => Outcome::Success,
+        (true, false) => Outcome::Failure,
+    }
+}
+
+/// The element of the other list that belongs to this one.
+fn partner(setting: &Setting<'_>, frame: &Arc<Frame>, index: usize, length: usize) -> Value {
+    let Some(others) = setting.action.join.as_ref().and_then(|join| elements(&join.value(frame))) else {
+        return Value::UNDEFINED;
+    };
+    let by_id;
+    let fields: Vec<(&str, &str)> = match &setting.action.by {
+        By::Index if others.len() == length => return others.get(index).cloned().unwrap_or_default(),
+        By::Index => return Value::UNDEFINED,
+        By::Fields(fields) => fields.iter().map(|(ours, theirs)| (&**ours, &**theirs)).collect(),
+        By::Id => {
+            by_id = setting.bound.target.and_then(|(kind, _)| setting.kinds.get(kind)).map_or("id", |kind| &*kind.id);
+            vec![(by_id, by_id)]
+        }
+    };
+    // An element that is not an object is itself what is compared.
+    let ours = |field: &str| {
+        let own = dig(&frame.each, field);
+        as_text(if is_there(&own) { &own } else { &frame.each })
+    };
+    let belongs = |other: &Value| {
+        fields.iter().all(|(our, their)| {
+            let theirs = dig(other, their);
+            let theirs = as_text(if is_there(&theirs) { &theirs } else { other });
+            matches!((ours(our), theirs), (Some(ours), Some(theirs)) if ours == theirs)
+        })
+    };
+    others.into_iter().find(belongs).unwrap_or_default()
+}
