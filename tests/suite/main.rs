@@ -10,3 +10,4 @@ mod import_table;
 #[cfg(feature = "layer")]
 mod layer;
 mod record;
+mod sidecar;

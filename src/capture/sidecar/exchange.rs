@@ -43,6 +43,15 @@ enum Ended {
 impl Connection {
     /// The request whose head is at the front of the buffer.
     pub(super) async fn exchange(&mut self, read: RequestHead) -> Next {
+        // The chunks that are there are understood before anybody is asked: a
+        // request that is refused has not happened, and nobody hears of it.
+        if matches!(read.framing, Framing::Chunked(_)) {
+            let body = self.client.inbound.filled().get(read.len..).unwrap_or_default();
+            if let Err(refusal) = read.framing.clone().advance(body, &mut |_| ()) {
+                self.worker.refused(refusal);
+                return self.reply(Trouble::Refused(refusal), read.is_head).await;
+            }
+        }
         self.worker.counts.requests.add();
         let place = if read.upgrade {
             let Some(place) = self.worker.limits.upgrade(&self.worker.settings) else {
@@ -247,8 +256,6 @@ impl Connection {
 impl Relay<'_> {
     /// Relays until there is nothing more to relay.
     async fn start_and_run(&mut self) -> Turn {
-        // The body that is there is understood before a byte goes upstream: a
-        // request that is refused has not happened.
         if !self.up.framing.is_done() {
             if let Err(failure) = self.take_request_body() {
                 return Turn::Failed(failure);

@@ -138,8 +138,10 @@ impl Relay<'_> {
         }
         let turn = match self.poll_up(now, cx) {
             Err(failure) => Some(Turn::Failed(failure)),
+            // The client is looked after last: most replies are through by then.
             Ok(()) => match self.poll_down(now, cx) {
                 Err(failure) => Some(Turn::Failed(failure)),
+                Ok(None) => self.watch_client(now, cx).err().map(Turn::Failed),
                 Ok(turn) => turn,
             },
         };
@@ -191,7 +193,7 @@ impl Relay<'_> {
                 }
             }
         }
-        self.watch_client(now, cx)
+        Ok(())
     }
 
     fn note_sent(&mut self) {
@@ -216,7 +218,8 @@ impl Relay<'_> {
 
     /// Notices that the client left while there is nothing to read from it.
     fn watch_client(&mut self, now: u64, cx: &mut Context<'_>) -> Result<(), Failure> {
-        while !self.client.eof && !self.client.inbound.is_full() {
+        let request_is_out = self.up.finished || self.up.broken;
+        while request_is_out && !self.client.eof && !self.client.inbound.is_full() {
             match self.client.inbound.poll_fill(&mut self.client.stream, &self.worker.spare, cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(_)) => return Err(Failure::ClientGone),

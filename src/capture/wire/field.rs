@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::refusal::Refusal;
 
 const TOKEN: u8 = 1;
-const UNDERSCORE: u8 = 2;
 
 /// What each byte may be part of.
 static CLASS: [u8; 256] = classes();
 
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const fn classes() -> [u8; 256] {
     let mut table = [0u8; 256];
     let mut byte = 0u8;
@@ -20,7 +20,7 @@ const fn classes() -> [u8; 256] {
                 b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
             )
         {
-            table[byte as usize] = if byte == b'_' { TOKEN | UNDERSCORE } else { TOKEN };
+            table[byte as usize] = TOKEN;
         }
         if byte == 255 {
             return table;
@@ -46,8 +46,6 @@ pub(crate) struct Field {
     pub(crate) value: Range<usize>,
     /// All of it, CRLF included.
     pub(crate) line: Range<usize>,
-    /// Whether the name holds a `_`, which some platforms read as `-`.
-    pub(crate) underscored: bool,
 }
 
 /// What stands at the start of a line.
@@ -68,26 +66,14 @@ pub(crate) fn read_line(head: &[u8], at: usize) -> Result<Option<Line>, Refusal>
         Some(b' ' | b'\t') => return Err(Refusal::Fold),
         Some(_) => {}
     }
-    let mut seen = 0u8;
-    let Some(colon) = rest.iter().position(|byte| {
-        let class = class(*byte);
-        seen |= class;
-        class & TOKEN == 0
-    }) else {
-        return Ok(None);
-    };
+    let Some(colon) = rest.iter().position(|byte| class(*byte) & TOKEN == 0) else { return Ok(None) };
     if colon == 0 || rest.get(colon) != Some(&b':') {
         return Err(Refusal::FieldName);
     }
     let value_start = at + colon + 1;
     let Some(value_end) = find_control(head, value_start) else { return Ok(None) };
     let Some(end) = crlf_at(head, value_end)? else { return Ok(None) };
-    Ok(Some(Line::Field(Field {
-        name: at..at + colon,
-        value: trimmed(head, value_start..value_end),
-        line: at..end,
-        underscored: seen & UNDERSCORE != 0,
-    })))
+    Ok(Some(Line::Field(Field { name: at..at + colon, value: trimmed(head, value_start..value_end), line: at..end })))
 }
 
 /// The place after the CRLF that must stand at `at`.

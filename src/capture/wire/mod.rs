@@ -14,6 +14,9 @@ pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod rewrite;
 
+#[cfg(test)]
+mod properties;
+
 /// How large a head may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {

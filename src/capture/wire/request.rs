@@ -74,7 +74,7 @@ fn read_all(head: &[u8], limits: HeadLimits, cuts: &mut Cuts) -> Result<Option<R
                     return Err(Refusal::TooManyFields);
                 }
                 let name = head.get(field.name.clone()).unwrap_or_default();
-                if field.underscored && is_guarded(name) {
+                if name.contains(&b'_') && is_guarded(name) {
                     return Err(Refusal::FieldName);
                 }
                 if let Some(known) = known(name) {

@@ -60,21 +60,28 @@ pub(crate) enum Known {
 
 /// Which of the known fields this is: one comparison at most for a field that is none.
 pub(crate) fn known(name: &[u8]) -> Option<Known> {
-    let (candidate, known): (&[u8], Known) = match (name.len(), name.first()? | 0x20) {
-        (2, b't') => (b"te", Known::Te),
-        (4, b'h') => (b"host", Known::Host),
-        (6, b'e') => (b"expect", Known::Expect),
-        (7, b'u') => (b"upgrade", Known::Upgrade),
-        (10, b'c') => (b"connection", Known::Connection),
-        (10, b'k') => (b"keep-alive", Known::Hop),
-        (12, b'x') => (b"x-request-id", Known::RequestId),
-        (14, b'c') => (b"content-length", Known::ContentLength),
-        (14, b'h') => (b"http2-settings", Known::Hop),
-        (16, b'p') => (b"proxy-connection", Known::Hop),
-        (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
+    let (is, known) = match (name.len(), name.first()? | 0x20) {
+        (2, b't') => (spells(name, b"te"), Known::Te),
+        (4, b'h') => (spells(name, b"host"), Known::Host),
+        (6, b'e') => (spells(name, b"expect"), Known::Expect),
+        (7, b'u') => (spells(name, b"upgrade"), Known::Upgrade),
+        (10, b'c') => (spells(name, b"connection"), Known::Connection),
+        (10, b'k') => (spells(name, b"keep-alive"), Known::Hop),
+        (12, b'x') => (spells(name, b"x-request-id"), Known::RequestId),
+        (14, b'c') => (spells(name, b"content-length"), Known::ContentLength),
+        (14, b'h') => (spells(name, b"http2-settings"), Known::Hop),
+        (16, b'p') => (spells(name, b"proxy-connection"), Known::Hop),
+        (17, b't') => (spells(name, b"transfer-encoding"), Known::TransferEncoding),
         _ => return None,
     };
-    name.eq_ignore_ascii_case(candidate).then_some(known)
+    is.then_some(known)
+}
+
+/// Whether a token is this word in lower case. Of the bytes of a token only
+/// letters change with the bit, so that a fixed length compares without a branch.
+fn spells<const N: usize>(token: &[u8], word: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(token)
+        .is_ok_and(|token| token.iter().zip(word).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0)
 }
 
 /// What the fields of a head say about the connection and the framing.
@@ -113,7 +120,7 @@ impl Said {
     pub(crate) fn see_connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for option in list(value) {
             self.options += 1;
-            if self.options > CONNECTION_OPTIONS || is_guarded(option) {
+            if self.options > CONNECTION_OPTIONS {
                 return Err(Refusal::Nominated);
             }
             if option.eq_ignore_ascii_case(b"close") {
@@ -124,6 +131,8 @@ impl Said {
                 self.upgrade = true;
             } else if option.eq_ignore_ascii_case(b"te") {
                 self.te = true;
+            } else if is_guarded(option) {
+                return Err(Refusal::Nominated);
             } else {
                 self.nominates = true;
             }
