@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::capture::body::Copier;
@@ -30,17 +32,43 @@ struct Inner {
     response: Option<(u16, Headers)>,
     response_copy: Option<Copier>,
     response_whole: bool,
-    unattended: TaskTracker,
+    recording: Recording,
+}
+
+/// Where records are made when nobody can wait for them, or when nobody is left who could.
+#[derive(Clone, Default)]
+pub(crate) struct Recording {
+    /// Knows of all that is under way.
+    pub(crate) tasks: TaskTracker,
+    /// The runtime; the caller's own where this is `None`.
+    pub(crate) runtime: Option<Handle>,
+}
+
+impl Recording {
+    /// Lets it go on by itself; what comes back may be awaited or dropped. Without a runtime it is given back.
+    fn spawn(&self, recorded: Pending) -> Result<JoinHandle<()>, Pending> {
+        match self.runtime.clone().map_or_else(Handle::try_current, Ok) {
+            Ok(runtime) => Ok(self.tasks.spawn_on(recorded, &runtime)),
+            Err(_) => Err(recorded),
+        }
+    }
+
+    /// Waits until all that was left behind is recorded.
+    pub(crate) async fn settled(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
 }
 
 impl Watched {
-    /// Begins to watch. `unattended` runs what must be recorded when nobody is left who could wait for it.
+    /// Begins to watch.
     pub(crate) fn new(
         witness: Box<dyn Witness>,
         request: Request,
         started: Timestamp,
         copy_bytes: usize,
-        unattended: TaskTracker,
+        recording: Recording,
     ) -> Watched {
         let wants = witness.wants();
         Watched(Arc::new(Mutex::new(Inner {
@@ -56,7 +84,7 @@ impl Watched {
             response: None,
             response_copy: None,
             response_whole: false,
-            unattended,
+            recording,
         })))
     }
 
@@ -105,9 +133,10 @@ impl Watched {
     pub(crate) fn broken(&self) -> Option<Pending> {
         let mut inner = self.lock();
         let recorded = inner.end()?;
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(recorded) };
-        let task = inner.unattended.spawn_on(recorded, &runtime);
-        Some(Box::pin(async move { drop(task.await) }))
+        match inner.recording.spawn(recorded) {
+            Ok(task) => Some(Box::pin(async move { drop(task.await) })),
+            Err(recorded) => Some(recorded),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -140,10 +169,9 @@ impl Drop for Inner {
     /// A client that hangs up still acted.
     fn drop(&mut self) {
         let Some(recorded) = self.end() else { return };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(self.unattended.spawn_on(recorded, &runtime)),
+        if self.recording.spawn(recorded).is_err() {
             // Only a service that is dropped after its runtime comes here.
-            Err(_) => tracing::error!("an exchange ended outside of the runtime: its event is lost"),
+            tracing::error!("an exchange ended outside of the runtime: its event is lost");
         }
     }
 }

@@ -16,10 +16,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Extensions, Method, StatusCode};
 use http_body::Body;
-use tokio_util::task::TaskTracker;
 
 use super::client_address::{client_address, is_trusted};
-use super::watched::{Watched, fields};
+use super::watched::{Recording, Watched, fields};
 use super::{Network, Observe};
 use crate::clock::Clock;
 use crate::exchange;
@@ -39,7 +38,7 @@ pub struct Layer {
     copy_bytes: usize,
     peer: Peer,
     trusted: Arc<[Network]>,
-    unattended: TaskTracker,
+    recording: Recording,
 }
 
 /// A wrapped service.
@@ -58,7 +57,7 @@ impl Layer {
             copy_bytes: COPY_BYTES,
             peer: Arc::new(|_| None),
             trusted: Arc::new([]),
-            unattended: TaskTracker::new(),
+            recording: Recording::default(),
         }
     }
 
@@ -86,9 +85,7 @@ impl Layer {
 
     /// Waits until everything that clients left behind is recorded: the last thing before the process ends.
     pub async fn settled(&self) {
-        self.unattended.close();
-        self.unattended.wait().await;
-        self.unattended.reopen();
+        self.recording.settled().await;
     }
 
     /// What the witness will be shown of a request.
@@ -141,7 +138,7 @@ where
         let layer = &self.layer;
         let head = layer.head(&request, target.to_owned());
         let started = layer.clock.now();
-        let watched = Watched::new(witness, head, started, layer.copy_bytes, layer.unattended.clone());
+        let watched = Watched::new(witness, head, started, layer.copy_bytes, layer.recording.clone());
         // The service that was polled ready is the one to call; a clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
