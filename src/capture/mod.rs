@@ -8,7 +8,9 @@ pub(crate) mod body;
 pub mod har;
 #[cfg(feature = "layer")]
 pub mod layer;
-#[cfg(feature = "layer")]
+#[cfg(feature = "pingora")]
+pub mod pingora;
+#[cfg(any(feature = "layer", feature = "pingora"))]
 mod watched;
 
 pub(crate) mod client_address;
