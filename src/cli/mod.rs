@@ -1,8 +1,88 @@
-//! The command line: one file per command.
+//! The command line: one file per command. Data goes to stdout, everything else to stderr.
+//!
+//! Exit codes: 0 good; 1 a negative answer (problems found, tests failed);
+//! 2 usage; 4 cannot reach or not allowed; 78 `serve` refuses its configuration.
+
+mod check;
+mod export;
+mod filters;
+pub mod print;
+mod query;
+mod replay;
+pub mod serve;
+mod sources;
+mod test;
+mod token;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+/// A good answer.
+pub(crate) const GOOD: u8 = 0;
+/// A negative answer: problems were found, tests failed.
+pub(crate) const NEGATIVE: u8 = 1;
+/// The arguments say nothing that can be done.
+pub(crate) const USAGE: u8 = 2;
+/// Cannot reach, cannot read, or not allowed.
+pub(crate) const UNREACHABLE: u8 = 4;
+/// `serve` refuses its configuration (`EX_CONFIG` of sysexits.h).
+pub(crate) const CONFIGURATION: u8 = 78;
+
+/// Writes the audit log of an HTTP API that has none.
+#[derive(Parser)]
+#[command(name = "sidetrail", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Stand in front of a platform: proxy, page and API.
+    Serve(serve::Arguments),
+    /// Check the configuration and the rules; print every problem with its place.
+    Check(check::Arguments),
+    /// Run the tests inside the rule files.
+    Test(test::Arguments),
+    /// Print the events that a recording (HAR) gives.
+    Replay(replay::Arguments),
+    /// Print events of the store.
+    Query(query::Arguments),
+    /// Print events as they are recorded.
+    Tail(query::TailArguments),
+    /// Write all matching events as CSV or NDJSON.
+    Export(export::Arguments),
+    /// Who may read: create, list and revoke bearer tokens.
+    Token(token::Arguments),
+}
+
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let answer = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Query(arguments) => query::run(&arguments),
+        Command::Tail(arguments) => query::tail(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+    };
+    match answer {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sidetrail: {error:#}");
+            ExitCode::from(UNREACHABLE)
+        }
+    }
+}
+
+/// Whether somebody closed our stdout, as `| head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -1,0 +1,289 @@
+//! `sidetrail serve`: wires everything. The one place that knows all the parts.
+//!
+//! [`start`] is also what the demo and the tests use: the same wiring, in a
+//! process that does other things too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::sources::{self, ConfigFile};
+use super::{CONFIGURATION, GOOD, UNREACHABLE};
+use crate::capture::sidecar::{BindError, Sidecar};
+use crate::clock::Clock;
+use crate::config::{Config, Log, Override};
+use crate::identity::{Identity, SettingsError};
+use crate::memory::Memory;
+use crate::outgoing::Outgoing;
+use crate::pipeline::{Lookups, Pipeline};
+use crate::problem::Problem;
+use crate::read::settings::{ListenError, may_listen};
+use crate::read::{self, ActionFacts, Parts, State};
+use crate::record::{self, OpenError, Recorder, Store, StoreError};
+use crate::rules::RuleSet;
+
+/// Threads that may block on the store for readers.
+const READER_THREADS: usize = 8;
+
+/// `serve [--config config.toml]`
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Where clients connect, instead of `proxy.listen`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The platform, instead of `proxy.upstream`
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where page and API are served, instead of `read.listen`
+    #[arg(long, value_name = "ADDRESS")]
+    read_listen: Option<String>,
+    /// Where events are kept, instead of `store.url`
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+}
+
+impl Arguments {
+    fn flags(&self) -> Vec<Override> {
+        [
+            ("--listen", "proxy", "listen", &self.listen),
+            ("--upstream", "proxy", "upstream", &self.upstream),
+            ("--read-listen", "read", "listen", &self.read_listen),
+            ("--store", "store", "url", &self.store),
+        ]
+        .into_iter()
+        .filter_map(|(flag, section, key, value)| Some(Override::flag(flag, section, key, value.as_ref()?)))
+        .collect()
+    }
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration or the rules have mistakes.
+    #[error("the configuration or the rules have {} problem(s)", .0.len())]
+    Problems(Vec<Problem>),
+    /// `[identity]` names something that cannot be used.
+    #[error(transparent)]
+    Identity(#[from] SettingsError),
+    /// Others could read everything.
+    #[error(transparent)]
+    Open(#[from] ListenError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Answer(#[from] StoreError),
+    /// The proxied address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The address of the page cannot be listened on.
+    #[error("cannot serve the page at `{0}`: {1}")]
+    Read(SocketAddr, std::io::Error),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+impl StartError {
+    /// Whether the user's files are wrong, not the machine's state.
+    fn is_configuration(&self) -> bool {
+        matches!(self, StartError::Problems(_) | StartError::Identity(_) | StartError::Open(_))
+    }
+}
+
+/// A running sidetrail. Dropping it without [`Running::stop`] leaves its threads running.
+pub struct Running {
+    /// Where clients connect.
+    pub proxy: SocketAddr,
+    /// Where page and API are served.
+    pub read: SocketAddr,
+    /// Answers questions of what was recorded.
+    pub store: Store,
+    recorder: Recorder,
+    stop_proxy: CancellationToken,
+    stop_read: CancellationToken,
+    proxy_thread: std::thread::JoinHandle<()>,
+    read_thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Drains the proxy, writes what is queued, ends the page. Nothing accepted is lost.
+    pub fn stop(self) {
+        self.stop_proxy.cancel();
+        join(self.proxy_thread, "proxy");
+        self.stop_read.cancel();
+        join(self.read_thread, "read");
+        let closing = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        match closing {
+            Ok(runtime) => runtime.block_on(self.recorder.close()),
+            Err(error) => tracing::error!(%error, "the store was not closed; what was acknowledged is on disk"),
+        }
+    }
+
+    /// Whether a part ended by itself, which it never should.
+    fn is_broken(&self) -> bool {
+        self.proxy_thread.is_finished() || self.read_thread.is_finished()
+    }
+}
+
+fn join(thread: std::thread::JoinHandle<()>, name: &str) {
+    if thread.join().is_err() {
+        tracing::error!(thread = name, "a thread ended by a bug");
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let config = match arguments.file.load(&arguments.flags()) {
+        Ok(config) => config,
+        Err(problems) => {
+            sources::print_problems(&problems);
+            return Ok(CONFIGURATION);
+        }
+    };
+    start_log(&config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let running = match start(config, Clock::system()) {
+        Ok(running) => running,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    tracing::info!(proxy = %running.proxy, page = %format!("http://{}/", running.read), "serving");
+    let broken = runtime.block_on(wait_for_the_end(&running))?;
+    tracing::info!("stopping: no new connections, running requests may end");
+    running.stop();
+    Ok(if broken { UNREACHABLE } else { GOOD })
+}
+
+fn refuse(error: &StartError) -> u8 {
+    match error {
+        StartError::Problems(problems) => sources::print_problems(problems),
+        other => eprintln!("sidetrail: {other}"),
+    }
+    if error.is_configuration() { CONFIGURATION } else { UNREACHABLE }
+}
+
+/// Waits for SIGTERM or Ctrl-C; `true` when a part ended by itself instead.
+async fn wait_for_the_end(running: &Running) -> std::io::Result<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(false),
+            _ = interrupt.recv() => return Ok(false),
+            () = tokio::time::sleep(Duration::from_secs(1)) => if running.is_broken() { return Ok(true) },
+        }
+    }
+}
+
+fn start_log(log: &Log) {
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first log.
+    let _ = if log.json { lines.json().try_init() } else { lines.try_init() };
+}
+
+/// Starts everything in threads of its own; returns when both addresses are listened on.
+///
+/// # Errors
+/// Nothing runs when anything is wrong: see [`StartError`].
+pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    let (rules, warnings) = sources::load_rules(&config.rules.paths).map_err(StartError::Problems)?;
+    for warning in &warnings {
+        tracing::warn!(code = warning.code, "{}", warning.title);
+    }
+    let rules = Arc::new(rules);
+    let outgoing = Outgoing::start().map_err(StartError::Thread)?;
+    let identity =
+        Identity::new(&config.identity, &config.proxy.upstream.to_string(), outgoing.clone(), clock.clone())?;
+
+    let (recorder, store) = record::open(&config.store, clock.clone())?;
+    may_listen(config.read.listen, store.tokens()?.iter().filter(|token| token.revoked.is_none()).count())?;
+    let memory = Memory::new(config.rules.memory_things);
+    memory.preload(store.things(config.rules.memory_things)?);
+
+    let lookups = (config.rules.fetch_timeout_ms > 0).then(|| Lookups {
+        outgoing,
+        platform: config.proxy.upstream.to_string(),
+        timeout: Duration::from_millis(config.rules.fetch_timeout_ms),
+        clock: clock.clone(),
+    });
+    let pipeline = Pipeline::new(rules.clone(), memory, identity, Some(recorder.clone()), lookups);
+    let sidecar = Sidecar::bind(&config.proxy)?;
+
+    let mut registry = Registry::with_prefix("sidetrail");
+    pipeline.register(&mut registry);
+    recorder.register(&mut registry);
+    sidecar.register(&mut registry);
+
+    let state = State::new(Parts {
+        store: store.clone(),
+        recorder: recorder.clone(),
+        clock: clock.clone(),
+        settings: config.read.clone(),
+        rules: Arc::new(ArcSwap::from_pointee(facts(&rules))),
+        registry,
+    });
+    let stop_read = CancellationToken::new();
+    let (read, read_thread) = serve_read(config.read.listen, state, stop_read.clone())
+        .map_err(|error| StartError::Read(config.read.listen, error))?;
+
+    let proxy = sidecar.local_addr();
+    let stop_proxy = CancellationToken::new();
+    let stop = stop_proxy.clone();
+    let proxy_thread = std::thread::Builder::new()
+        .name("proxy".to_owned())
+        .spawn(move || serve_proxy(sidecar, pipeline, clock, stop))
+        .map_err(StartError::Thread)?;
+    Ok(Running { proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
+}
+
+/// What the read side may know of the rules.
+fn facts(rules: &RuleSet) -> read::Rules {
+    let actions = rules.actions().map(|action| ActionFacts {
+        action: action.key.to_string(),
+        title: action.title.to_string(),
+        category: action.category.to_string(),
+        file: action.file.to_string(),
+    });
+    read::Rules { version: rules.version().to_string(), actions: actions.collect() }
+}
+
+fn serve_proxy(sidecar: Sidecar, pipeline: Pipeline, clock: Clock, stop: CancellationToken) {
+    let served = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .and_then(|runtime| runtime.block_on(sidecar.run(Arc::new(pipeline), clock, stop)));
+    if let Err(error) = served {
+        tracing::error!(%error, "the proxy ended");
+    }
+}
+
+/// Serves page and API on a thread with a runtime of its own, so that no reader slows the proxy's.
+fn serve_read(
+    listen: SocketAddr,
+    state: State,
+    stop: CancellationToken,
+) -> std::io::Result<(SocketAddr, std::thread::JoinHandle<()>)> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(READER_THREADS).build()?;
+    let thread = std::thread::Builder::new().name("read".to_owned()).spawn(move || {
+        let served = runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            read::serve(listener, read::router(state), stop).await
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "the page ended");
+        }
+    })?;
+    Ok((address, thread))
+}
