@@ -48,6 +48,7 @@ pub(crate) fn derive(
     if let Some(entry) = found.watch.and_then(|at| set.ready.entries.get(at)) {
         run.watch(entry, found.taken);
     }
+    run.credit();
     run.derived
 }
 
@@ -239,6 +240,15 @@ impl<'a> Run<'a> {
             actor.name = known.and_then(|thing| thing.name.clone());
         }
         actor
+    }
+
+    /// Whoever signs in sends nothing that says who it is: the answer does.
+    fn credit(&mut self) {
+        let Derived { events, sightings, .. } = &mut self.derived;
+        let Some(person) = sightings.first().map(|sighting| &sighting.actor) else { return };
+        for event in events.iter_mut().filter(|event| event.actor.label().is_none()) {
+            event.actor = person.clone();
+        }
     }
 
     /// Ties the credentials of a successful exchange to a person.

@@ -10,4 +10,5 @@ mod import_table;
 #[cfg(feature = "layer")]
 mod layer;
 mod record;
+mod shipped_rules;
 mod sidecar;
