@@ -11,7 +11,6 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -161,25 +160,6 @@ impl FromRequestParts<State> for Principal {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Principal, ReadError> {
         let principal = identify(state, &parts.headers).await?;
         if principal.may_read { Ok(principal) } else { Err(ReadError::Forbidden("read")) }
-    }
-}
-
-/// A principal who reads with a browser: whoever is signed out is sent to sign in, and back.
-pub(crate) struct Visitor(pub(crate) Principal);
-
-impl FromRequestParts<State> for Visitor {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Visitor, Response> {
-        match Principal::from_request_parts(parts, state).await {
-            Ok(principal) => Ok(Visitor(principal)),
-            Err(ReadError::SignedOut) => {
-                let here = parts.uri.path_and_query().map_or("/", |here| here.as_str());
-                let next: String = url::form_urlencoded::byte_serialize(here.as_bytes()).collect();
-                Err(Redirect::to(&format!("/sign-in?next={next}")).into_response())
-            }
-            Err(other) => Err(other.into_response()),
-        }
     }
 }
 

@@ -7,10 +7,11 @@
 //! the same URL in one canonical order.
 
 mod params;
+mod values;
 mod when;
 
-pub(crate) use params::checked;
 pub use params::{Counting, LIMITS, Params};
+pub(crate) use values::checked;
 pub use when::When;
 
 use crate::record::query::Field;

@@ -241,3 +241,100 @@ impl Reader<'_> {
         self.column += letters;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::query::Scope;
+
+    fn terms(text: &str) -> Vec<String> {
+        let shown = |clause: Clause| {
+            format!("{}{:?} {}", if clause.negated { "not " } else { "" }, clause.field, clause.values.join("|"))
+        };
+        parse(text).unwrap().clauses.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn words_phrases_and_fields_are_told_apart() {
+        let table: [(&str, &[&str]); 12] = [
+            ("", &[]),
+            ("  price list ", &["Word price", "Word list"]),
+            ("\"price list\"", &["Word price list"]),
+            ("-price", &["not Word price"]),
+            ("actor:cosimo actor:anna", &["User cosimo|anna"]),
+            ("user:\"Anna D'Angelo\"", &["User Anna D'Angelo"]),
+            ("-outcome:denied price", &["not Outcome denied", "Word price"]),
+            ("category:\"agent settigns\"", &["Category Agent settings"]),
+            ("ACTION:document.*", &["Action document.*"]),
+            ("https://acme.it/a:b", &["Word https://acme.it/a:b"]),
+            ("12:30 a-b - ", &["Word 12:30", "Word a-b", "Word -"]),
+            ("\"say \\\"hi\\\" now\"", &["Word say \"hi\" now"]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(terms(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_column() {
+        let table = [
+            ("price acter:cosimo", 7, "no field is called `acter`; did you mean `actor:`?"),
+            ("perché outcome:succes", 16, "did you mean `success`?"),
+            ("a \"b", 3, "the quote is not closed"),
+            ("actor: x", 7, "nothing stands behind `actor:`"),
+            ("created:>=2026-13-01", 11, "`2026-13-01` is no time"),
+            ("created:2026-01-01..soon", 21, "`soon` is no time"),
+            ("-created:2026-01-01", 1, "cannot be turned round"),
+            ("ip:localhost", 4, "is no IP address"),
+            ("\"\"", 1, "nothing stands between the quotes"),
+        ];
+        for (text, column, detail) in table {
+            let mistakes = parse(text).unwrap_err();
+            assert_eq!((mistakes.len(), mistakes[0].column), (1, column), "{text}: {mistakes:?}");
+            assert!(mistakes[0].detail.contains(detail), "{text}: {}", mistakes[0].detail);
+        }
+    }
+
+    #[test]
+    fn created_narrows_the_time_to_whole_days() {
+        let now: Timestamp = "2026-01-10T12:00:00Z".parse().unwrap();
+        let rome = Zone::named("Europe/Rome").unwrap();
+        let range = |text: &str| {
+            let mut filter = Filter::all(Scope::All);
+            parse(text).unwrap().narrow(&mut filter, now, &rome);
+            let shown = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+            format!("{} {}", shown(filter.since), shown(filter.until))
+        };
+        let table = [
+            ("created:>=2026-01-01", "2025-12-31T23:00:00Z "),
+            ("created:>2026-01-01", "2026-01-01T23:00:00Z "),
+            ("created:<2026-01-01", " 2025-12-31T23:00:00Z"),
+            ("created:<=2026-01-01", " 2026-01-01T23:00:00Z"),
+            ("created:2026-01-01", "2025-12-31T23:00:00Z 2026-01-01T23:00:00Z"),
+            ("created:2026-01-01..2026-01-02", "2025-12-31T23:00:00Z 2026-01-02T23:00:00Z"),
+            ("created:>=-24h", "2026-01-09T12:00:00Z "),
+            ("created:>=2026-01-01 created:>=2026-01-03", "2026-01-02T23:00:00Z "),
+        ];
+        for (text, expected) in table {
+            assert_eq!(range(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_types_is_refused() {
+        assert!(parse(&"a ".repeat(MAX_TERMS)).is_ok());
+        assert!(parse(&"a ".repeat(MAX_TERMS + 1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_stumble(text in "\\PC{0,60}") {
+            if let Err(mistakes) = parse(&text) {
+                let length = text.chars().count();
+                prop_assert!(mistakes.iter().all(|mistake| (1..=length + 1).contains(&mistake.column)));
+            }
+        }
+    }
+}

@@ -3,12 +3,13 @@
 //! Over HTTPS (`public_url`) the cookie is `__Host-` and Secure; over HTTP it
 //! exists on loopback only; elsewhere nobody signs in, and only bearer tokens
 //! work. Each sign-in and each refused one is an event; whoever fails too
-//! often waits.
+//! often waits, and those refusals are counted only.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
+use axum::extract::rejection::FormRejection;
 use axum::extract::{ConnectInfo, Form, RawQuery, State as From};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -20,6 +21,7 @@ use super::error::ReadError;
 use super::guard::{host_in, is_loopback};
 use super::own::{Own, own, source};
 use super::page::sign_in_page;
+use super::query::Mistake;
 use super::session::{PLAIN, SECURE};
 use super::state::State;
 use crate::event::{Actor, ActorKind, Outcome};
@@ -77,21 +79,23 @@ pub(crate) async fn sign_in(
     From(state): From<State>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    Form(given): Form<Given>,
+    given: Result<Form<Given>, FormRejection>,
 ) -> Result<Response, ReadError> {
+    let Form(given) = given.map_err(|_| vec![Mistake::new("token", "is missing from the form")])?;
     let next = local(Some(&given.next));
     let Some(cookie) = cookie_for(&state, &headers) else {
         let page = SignIn { next, wrong: Some(PLAIN_HTTP.to_owned()), can_sign_in: false };
         return Ok(show(&state, StatusCode::FORBIDDEN, page));
     };
     let now = state.now();
-    if let Some(seconds) = state.access().failures.wait(peer.ip(), now) {
-        return Err(ReadError::TooMany(seconds));
-    }
     let sha256 = digest(given.token.trim());
     let Some(principal) = state.ask(move |store| look_up(store, Some(&sha256))).await? else {
-        state.access().failures.note(peer.ip(), now);
         state.metrics().refused_sign_ins.inc();
+        // Only who fails waits: behind a proxy all readers share one address.
+        if let Some(seconds) = state.access().failures.wait(peer.ip(), now) {
+            return Err(ReadError::TooMany(seconds));
+        }
+        state.access().failures.note(peer.ip(), now);
         record(&state, None, source(peer, &headers), now).await?;
         let page = SignIn { next, wrong: Some("No such token, or it was revoked.".to_owned()), can_sign_in: true };
         return Ok(show(&state, StatusCode::UNAUTHORIZED, page));

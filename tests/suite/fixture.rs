@@ -88,11 +88,10 @@ pub(crate) fn events() -> Vec<Event> {
     let week = SignedDuration::from_hours(7 * 24);
     let end = at(NOW) - SignedDuration::from_mins(5);
     let mut dice = Dice(39);
-    let mut times: Vec<Timestamp> = (0..EVENTS)
-        .map(|_| {
-            end - SignedDuration::from_micros((dice.roll(week.as_secs().unsigned_abs()) * 1_000_000 + 412_000) as i64)
-        })
-        .collect();
+    let seconds = week.as_secs().unsigned_abs();
+    let mut time =
+        || end - SignedDuration::from_micros(i64::try_from(dice.roll(seconds)).unwrap() * 1_000_000 + 412_000);
+    let mut times: Vec<Timestamp> = (0..EVENTS).map(|_| time()).collect();
     times.sort();
     times.into_iter().enumerate().map(|(n, time)| event(n, time, &mut dice)).collect()
 }

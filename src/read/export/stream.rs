@@ -110,3 +110,51 @@ async fn send(sender: &mpsc::Sender<Portion>, bytes: Vec<u8>) -> Result<(), Read
         _ => Err(ReadError::Broken),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arc_swap::ArcSwap;
+    use http_body_util::BodyExt as _;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::read::export::{Columns, Format, Guard, Layout};
+    use crate::read::{Parts, Rules, Settings, Zone};
+    use crate::record::query::Scope;
+
+    /// An export of an empty store that promised `count` events.
+    async fn export(count: u64) -> Result<Bytes, axum::Error> {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", home.path().join("log.db").display());
+        let settings = crate::record::Settings { url, ..crate::record::Settings::default() };
+        let clock = Clock::standing_at("2026-01-14T12:00:00Z".parse().unwrap());
+        let (recorder, store) = crate::record::open(&settings, clock.clone()).unwrap();
+        let state = State::new(Parts {
+            store,
+            recorder,
+            clock,
+            settings: Settings::default(),
+            rules: Arc::new(ArcSwap::from_pointee(Rules::default())),
+            registry: Registry::default(),
+        });
+        let turn = state.exports().clone().try_acquire_owned().unwrap();
+        let columns = Columns { zone: Zone::utc(), guard: Guard::Formulas };
+        let layout = Layout { format: Format::Csv, columns, bom: false };
+        let file = Exported { layout, count, at: String::new() };
+        let body = body(state, Filter::all(Scope::All), Order::Descending, file, turn);
+        body.collect().await.map(http_body_util::Collected::to_bytes)
+    }
+
+    #[tokio::test]
+    async fn an_export_that_is_whole_ends_well() {
+        assert!(export(0).await.unwrap().starts_with(b"User,Date/Time,Action,"));
+    }
+
+    #[tokio::test]
+    async fn an_export_that_holds_other_events_than_it_promised_breaks() {
+        assert!(export(1).await.is_err());
+    }
+}

@@ -3,10 +3,9 @@
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 
-use super::{FIELDS, Mistake, OTHERS, PAGING_NAMES, When, category_of, closest, field_of, name_of};
-use crate::event::Outcome;
+use super::values::{checked, clause_of, decode, known, unknown};
+use super::{FIELDS, Mistake, OTHERS, PAGING_NAMES, When, name_of};
 use crate::read::search;
 use crate::read::zone::Zone;
 use crate::record::query::{Clause, Field, Filter, Order, Position, Scope};
@@ -301,56 +300,134 @@ impl Params {
     }
 }
 
-/// The field that a parameter filters by, and whether it must not be.
-fn clause_of(name: &str) -> Option<(Field, bool)> {
-    match name.strip_prefix("not.") {
-        Some(rest) => field_of(rest).map(|field| (field, true)),
-        None => field_of(name).map(|field| (field, false)),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
-/// A field's value, if it can be one, in the form in which it is compared.
-pub(crate) fn checked(field: Field, value: &str) -> Result<String, String> {
-    match field {
-        Field::Category => Ok(category_of(value).to_owned()),
-        Field::Outcome => Outcome::from_word(value).map(|outcome| outcome.word().to_owned()).ok_or_else(|| {
-            let words = Outcome::ALL.map(Outcome::word);
-            let meant = closest(value, words).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-            format!("`{value}` is no outcome: write {}{meant}", words.join(", "))
-        }),
-        Field::Ip => value
-            .parse::<std::net::IpAddr>()
-            .map(|ip| ip.to_string())
-            .map_err(|_| format!("`{value}` is no IP address")),
-        Field::Action => {
-            let bare = value.strip_suffix(".*").unwrap_or(value);
-            if bare.is_empty() || bare.contains(['*', ' ']) {
-                return Err(format!("`{value}` is no action: write `document.uploaded` or `document.*`"));
+    use super::*;
+
+    const ALSO: [&str; 6] = ["order", "limit", "cursor", "count", "rows", "chart"];
+
+    fn clauses() -> impl Strategy<Value = Vec<(Field, bool, String)>> {
+        let free = vec![Field::Category, Field::User, Field::Target, Field::Workspace, Field::Request];
+        let clause = prop_oneof![
+            (select(free), any::<bool>(), "[^\\p{C}]{1,20}"),
+            (Just(Field::Action), any::<bool>(), "[a-z_]{1,9}(\\.[a-z_]{1,9}|\\.\\*)"),
+            (Just(Field::Outcome), any::<bool>(), select(vec!["success", "denied"]).prop_map(str::to_owned)),
+            (Just(Field::Ip), any::<bool>(), any::<std::net::IpAddr>().prop_map(|ip| ip.to_string())),
+        ];
+        prop::collection::vec(clause, 0..8)
+    }
+
+    prop_compose! {
+        fn params()(
+            since in prop::option::of(select(vec!["-24h", "-7d", "2026-01-07", "2026-01-07T17:25:56.5+01:00"])),
+            until in prop::option::of(select(vec!["now", "2026-02-01T10:00"])),
+            clauses in clauses(),
+            q in prop::option::of("[a-zàèìòù]{1,8}( \"[a-z ]{1,8}x\")?"),
+            tz in prop::option::of(select(vec!["UTC", "Europe/Rome"])),
+            ascending: bool,
+            limit in prop::option::of(LIMITS),
+            count in select(vec![Counting::None, Counting::Capped, Counting::Exact]),
+            cursor in prop::option::of("[A-Za-z0-9_-]{1,60}"),
+            rows in prop::option::of("[^\\p{C}]{1,9}"),
+        ) -> Params {
+            let when = |text: Option<&str>| text.map(|text| When::parse(text).unwrap());
+            let mut params = Params {
+                since: when(since),
+                until: when(until),
+                q,
+                tz: tz.and_then(Zone::named),
+                order: if ascending { Order::Ascending } else { Order::Descending },
+                limit,
+                cursor,
+                count,
+                ..Params::default()
+            };
+            for (field, negated, value) in clauses {
+                params.insert(field, negated, checked(field, &value).unwrap());
             }
-            Ok(value.to_owned())
+            params.set_extra("rows", rows.as_deref());
+            params
         }
-        _ => Ok(value.to_owned()),
     }
-}
 
-fn known(name: &str, also: &[&str]) -> bool {
-    also.contains(&name) || clause_of(name).is_some() || OTHERS.iter().any(|(other, _)| *other == name)
-}
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(params in params()) {
+            prop_assert_eq!(Params::parse(&params.to_query(), &ALSO), Ok(params));
+        }
 
-fn unknown(name: &str, also: &[&str]) -> Mistake {
-    let names = FIELDS.iter().map(|(name, ..)| *name).chain(OTHERS.iter().map(|(name, _)| *name));
-    let meant = closest(name, names.chain(also.iter().copied()));
-    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-    Mistake::new(name, format!("no parameter is called so{meant}"))
-}
-
-/// A name or a value of a query, if its escapes are whole and give UTF-8.
-fn decode(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let whole = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-    if memchr::memchr_iter(b'%', bytes).any(|at| !whole(at)) {
-        return None;
+        #[test]
+        fn no_query_makes_it_stumble(query in "[ -~]{0,80}") {
+            if let Ok(params) = Params::parse(&query, &ALSO) {
+                prop_assert_eq!(Params::parse(&params.to_query(), &ALSO), Ok(params));
+            }
+        }
     }
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let query = "since=yesterday&categroy=x&outcome=succes&limit=0&limit=1001&order=up&count=all&tz=Rome\
+                     &ip=300.1.1.1&action=*&q=actor%3A&user=%ff&target=a%00b&until=2026-01-01&until=2026-01-02";
+        let mistakes = Params::parse(query, &ALSO).unwrap_err();
+        let found: Vec<(&str, usize)> = mistakes.iter().map(|m| (m.parameter.as_str(), m.column)).collect();
+        let expected = [
+            ("since", 1),
+            ("categroy", 1),
+            ("outcome", 1),
+            ("limit", 1),
+            ("limit", 1),
+            ("order", 1),
+            ("count", 1),
+            ("tz", 1),
+            ("ip", 1),
+            ("action", 1),
+            ("user", 1),
+            ("target", 2),
+            ("until", 1),
+            ("q", 7),
+        ];
+        assert_eq!(found, expected);
+        assert!(mistakes[1].detail.ends_with("did you mean `category`?"), "{}", mistakes[1].detail);
+        assert!(mistakes[2].detail.ends_with("did you mean `success`?"), "{}", mistakes[2].detail);
+    }
+
+    #[test]
+    fn an_empty_field_of_a_form_is_as_if_it_were_not_there() {
+        assert_eq!(Params::parse("since=&until=&q=&user=&category=", &ALSO), Ok(Params::default()));
+    }
+
+    #[test]
+    fn the_category_with_a_slip_in_its_name_is_the_right_one() {
+        let params = Params::parse("category=Agent+settigns", &ALSO).unwrap();
+        assert_eq!(params.values(Field::Category, false), ["Agent settings"]);
+    }
+
+    #[test]
+    fn a_repeated_name_is_or_and_not_stands_apart() {
+        let params = Params::parse("user=anna&not.user=zapier&user=cosimo", &ALSO).unwrap();
+        assert_eq!(params.values(Field::User, false), ["anna", "cosimo"]);
+        assert_eq!(params.values(Field::User, true), ["zapier"]);
+        assert_eq!(params.to_query(), "user=anna&user=cosimo&not.user=zapier");
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_is_refused() {
+        let now: Timestamp = "2026-01-07T12:00:00Z".parse().unwrap();
+        let filter = |query| Params::parse(query, &[]).unwrap().filter(Scope::All, now, &Zone::utc());
+        assert!(filter("since=2026-01-07&until=2026-01-06").is_err());
+        let range = filter("since=2026-01-06&until=2026-01-07&tz=Europe/Rome").unwrap();
+        assert_eq!(range.since.unwrap().to_string(), "2026-01-05T23:00:00Z");
+    }
+
+    #[test]
+    fn a_cursor_is_bound_to_filters_and_order_and_not_to_the_page() {
+        let binding = |query| Params::parse(query, &ALSO).unwrap().binding();
+        assert_eq!(binding("user=a&limit=10&count=none&cursor=x"), binding("limit=100&user=a"));
+        assert_ne!(binding("user=a"), binding("user=b"));
+        assert_ne!(binding("user=a"), binding("user=a&order=asc"));
+        assert_ne!(binding("user=a"), binding("not.user=a"));
+    }
 }
