@@ -160,11 +160,8 @@ fn fill(path: &Path, count: u64) -> Store {
 }
 
 fn with(scope: &Scope, clauses: &[(Field, &str)]) -> Filter {
-    let clause = |(field, value): &(Field, &str)| Clause {
-        field: *field,
-        negated: false,
-        values: vec![(*value).to_owned()],
-    };
+    let clause =
+        |(field, value): &(Field, &str)| Clause { field: *field, negated: false, values: vec![(*value).to_owned()] };
     Filter { clauses: clauses.iter().map(clause).collect(), ..Filter::all(scope.clone()) }
 }
 

@@ -44,10 +44,6 @@ struct Draft {
 }
 
 impl Digester {
-    pub(crate) fn clear(&mut self) {
-        *self = Digester::default();
-    }
-
     /// Digests `events` (a whole number of blocks), inside an open transaction.
     pub(crate) fn digest(
         &mut self,

@@ -37,6 +37,11 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// With its columns, where they were read along.
+    pub(crate) fn with_facts(self, facts: Vec<u8>) -> Block<'a> {
+        Block { facts: OnceCell::from(facts), ..self }
+    }
+
     /// Whether a position may be one of its events'.
     pub(crate) fn spans(&self, position: i64) -> bool {
         (self.first..=self.last).contains(&position)
@@ -67,7 +72,7 @@ impl<'a> Block<'a> {
         let facts = match self.facts.get() {
             Some(facts) => facts,
             None => {
-                let read = self.blob("SELECT columns FROM facts WHERE first = ?", 0)?;
+                let read = self.blob("SELECT columns FROM facts WHERE first = ?")?;
                 self.facts.get_or_init(|| read)
             }
         };
@@ -76,7 +81,7 @@ impl<'a> Block<'a> {
 
     /// The hashes of the requests' ids.
     pub(crate) fn requests(&self) -> Result<Vec<i64>, StoreError> {
-        Ok(Packed::nth(&self.blob("SELECT requests FROM marks WHERE first = ?", 0)?, 0)?.all())
+        Ok(Packed::nth(&self.blob("SELECT requests FROM marks WHERE first = ?")?, 0)?.all())
     }
 
     /// Place and hash of everything that a target may be called.
@@ -90,7 +95,7 @@ impl<'a> Block<'a> {
     }
 
     fn pairs(&self, sql: &str) -> Result<Vec<(usize, i64)>, StoreError> {
-        let bytes = self.blob(sql, 0)?;
+        let bytes = self.blob(sql)?;
         let places = Packed::nth(&bytes, 0)?.all().into_iter();
         let numbers = Packed::nth(&bytes, 1)?.all();
         let places = places.map(|place| usize::try_from(place).map_err(|_| Damaged));
@@ -101,11 +106,11 @@ impl<'a> Block<'a> {
         if let Some(list) = cell.get() {
             return Ok(list);
         }
-        let read = Packed::nth(&self.blob(sql, 0)?, 0)?.all();
+        let read = Packed::nth(&self.blob(sql)?, 0)?.all();
         Ok(cell.get_or_init(|| read))
     }
 
-    fn blob(&self, sql: &str, column: usize) -> Result<Vec<u8>, StoreError> {
-        Ok(self.conn.prepare_cached(sql)?.query_row([self.first], |row| row.get(column))?)
+    fn blob(&self, sql: &str) -> Result<Vec<u8>, StoreError> {
+        Ok(self.conn.prepare_cached(sql)?.query_row([self.first], |row| row.get(0))?)
     }
 }

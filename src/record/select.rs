@@ -63,10 +63,11 @@ impl Snapshot<'_> {
         let descending = order == Order::Descending;
         let walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, descending, from, to };
         let digested: i64 = self.conn.prepare_cached("SELECT upto FROM digest")?.query_row((), |row| row.get(0))?;
-        if descending {
-            let _ = walk.late(digested, each)? && walk.blocks(each)?;
-        } else {
-            let _ = walk.blocks(each)? && walk.late(digested, each)?;
+        let wants_more = if descending { walk.late(digested, each)? } else { walk.blocks(each)? };
+        if wants_more && descending {
+            walk.blocks(each)?;
+        } else if wants_more {
+            walk.late(digested, each)?;
         }
         Ok(())
     }
@@ -121,7 +122,7 @@ impl Walk<'_> {
             tests.fold(-1, |bits, test| bits & test.bits())
         };
         let sql = format!(
-            "SELECT first, last, count, since, until FROM span
+            "SELECT first, last, count, since, until, columns FROM span CROSS JOIN facts USING (first)
              WHERE first BETWEEN coalesce((SELECT max(first) FROM span WHERE first <= ?1), ?1) AND ?2
                AND last >= ?1 AND until >= ?3 AND since < ?4
                AND log & ?5 AND category & ?6 AND action & ?7 AND actor & ?8
@@ -141,7 +142,7 @@ impl Walk<'_> {
             bits(Column::Actor),
         ])?;
         while let Some(row) = rows.next()? {
-            let block = Block::of(self.snapshot.conn, row)?;
+            let block = Block::of(self.snapshot.conn, row)?.with_facts(row.get(5)?);
             let all = Mask::first(block.count);
             if !self.give(&block, all, each)? {
                 return Ok(false);

@@ -29,6 +29,7 @@ const ACTIONS: [(&str, &str, &str); 6] = [
 const NAMES: [&str; 5] = ["Price list.pdf", "Città-Vecchia plan.docx", "README", "price_list 2.pdf", "Manual"];
 
 /// Event number `n`: all sorts occur, and the same `n` gives the same event.
+#[allow(clippy::too_many_lines, clippy::cast_precision_loss, reason = "one literal with every field")]
 pub(crate) fn event(n: u64) -> Event {
     let pick = |salt: u64, count: u64| {
         (n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ salt.wrapping_mul(0xd6e8_feb8_6659_fd93))
