@@ -28,12 +28,17 @@ struct Inner {
     request: Option<Request>,
     request_copy: Option<Copier>,
     request_whole: bool,
+    request_bytes: usize,
+    unread: Option<Unread>,
     sent: bool,
     response: Option<(u16, Headers)>,
     response_copy: Option<Copier>,
     response_whole: bool,
     recording: Recording,
 }
+
+/// Reads the rest of a request's body that nobody else will.
+pub(crate) type Unread = Box<dyn FnOnce(Watched) -> Pending + Send>;
 
 /// Where records are made when nobody can wait for them, or when nobody is left who could.
 #[derive(Clone, Default)]
@@ -80,6 +85,8 @@ impl Watched {
             began: Instant::now(),
             request: Some(request),
             request_whole: false,
+            request_bytes: 0,
+            unread: None,
             sent: false,
             response: None,
             response_copy: None,
@@ -101,13 +108,32 @@ impl Watched {
     }
 
     pub(crate) fn request_content(&self, content: &[u8]) {
-        if let Some(copy) = &mut self.lock().request_copy {
+        let mut inner = self.lock();
+        inner.request_bytes = inner.request_bytes.saturating_add(content.len());
+        if let Some(copy) = &mut inner.request_copy {
             copy.push(content);
         }
     }
 
     pub(crate) fn request_whole(&self) {
         self.lock().request_whole = true;
+    }
+
+    /// Whether more of the request's body would be copied.
+    pub(crate) fn lacks_request(&self) -> bool {
+        let inner = self.lock();
+        inner.request_copy.is_some() && !inner.request_whole && inner.request_bytes <= inner.copy_bytes
+    }
+
+    /// Keeps what reads on where the service did not.
+    pub(crate) fn leave_unread(&self, rest: Unread) {
+        if self.lacks_request() {
+            self.lock().unread = Some(rest);
+        }
+    }
+
+    pub(crate) fn take_unread(&self) -> Option<Unread> {
+        self.lock().unread.take()
     }
 
     /// The reply's head.

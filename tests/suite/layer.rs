@@ -224,13 +224,27 @@ async fn a_reply_that_breaks_off_is_unanswered() {
 }
 
 #[tokio::test]
-async fn a_body_that_the_service_does_not_read_is_not_seen() {
+async fn a_body_that_the_service_does_not_read_is_seen_up_to_the_cap() {
     let watcher = Watcher::default();
     let (address, _) = start(&watcher).await;
-    ask(address, "POST /unread", "hello").await;
+    let reply = ask(address, "POST /unread", "hello").await;
+    assert!(reply.ends_with("not interested"), "{reply}");
     ask(address, "GET /ignored", "").await;
     let [exchange] = <[Exchange; 1]>::try_from(watcher.take()).ok().unwrap();
-    assert_eq!((exchange.request.body.size, exchange.request.body.seen), (0, Seen::Cut));
+    assert_eq!((&exchange.request.body.content[..], exchange.request.body.seen), (&b"hello"[..], Seen::Whole));
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_told_to_go_on_is_not_told_so_by_us() {
+    let watcher = Watcher::default();
+    let (address, _) = start(&watcher).await;
+    let head = "POST /unread HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let mut socket = send(address, head).await;
+    let mut reply = vec![0; 12];
+    socket.read_exact(&mut reply).await.unwrap();
+    assert_eq!(reply, b"HTTP/1.1 200");
+    until(|| !watcher.0.seen.lock().unwrap().is_empty()).await;
+    assert_eq!(watcher.take().pop().unwrap().request.body.seen, Seen::Cut);
 }
 
 /// Polls until it is so, for ten seconds at most.

@@ -10,6 +10,7 @@ mod identity;
 mod import_table;
 #[cfg(feature = "layer")]
 mod layer;
+mod parity;
 mod record;
 mod shipped_rules;
 mod sidecar;

@@ -1,5 +1,6 @@
 //! The two bodies of a watched exchange, as `http_body` bodies.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,8 +11,12 @@ use crate::capture::Pending;
 use crate::capture::watched::Watched;
 
 /// The request's body on its way to the service.
-pub struct RequestBody<B> {
-    inner: Pin<Box<B>>,
+pub struct RequestBody<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    /// Gone once the body came to its end.
+    inner: Option<Pin<Box<B>>>,
     watched: Option<Watched>,
 }
 
@@ -26,48 +31,80 @@ pub struct ReplyBody<R> {
     recording: Option<Pending>,
 }
 
-impl<B: Body<Data = Bytes>> RequestBody<B> {
+impl<B: Body<Data = Bytes> + Send + 'static> RequestBody<B> {
     pub(super) fn unwatched(inner: B) -> RequestBody<B> {
-        RequestBody { inner: Box::pin(inner), watched: None }
+        RequestBody { inner: Some(Box::pin(inner)), watched: None }
     }
 
     pub(super) fn watched(inner: B, watched: Watched) -> RequestBody<B> {
         if inner.is_end_stream() {
             watched.request_whole();
         }
-        RequestBody { inner: Box::pin(inner), watched: Some(watched) }
+        RequestBody { inner: Some(Box::pin(inner)), watched: Some(watched) }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+impl<B: Body<Data = Bytes> + Send + 'static> Body for RequestBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(self.inner.as_mut().poll_frame(cx));
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = ready!(inner.as_mut().poll_frame(cx));
+        let ended = inner.is_end_stream();
         if let Some(watched) = &self.watched {
-            match &frame {
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        watched.request_content(data);
-                    }
-                    if self.inner.is_end_stream() {
-                        watched.request_whole();
-                    }
-                }
-                Some(Err(_)) => {}
-                None => watched.request_whole(),
-            }
+            note(watched, frame.as_ref().map(Result::as_ref), ended);
+        }
+        if !matches!(frame, Some(Ok(_))) {
+            self.inner = None;
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(|inner| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), |inner| inner.size_hint())
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + 'static> Drop for RequestBody<B> {
+    /// A service that refuses a request does not read its body; what was asked is known all the same.
+    fn drop(&mut self) {
+        let (Some(inner), Some(watched)) = (self.inner.take(), self.watched.take()) else { return };
+        if !inner.is_end_stream() {
+            watched.leave_unread(Box::new(move |watched| Box::pin(read_on(inner, watched))));
+        }
+    }
+}
+
+/// Reads what a service left, as far as it is copied.
+async fn read_on<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, watched: Watched) {
+    while watched.lacks_request() {
+        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let ended = body.is_end_stream();
+        note(&watched, frame.as_ref().map(Result::as_ref), ended);
+        if !matches!(frame, Some(Ok(_))) {
+            return;
+        }
+    }
+}
+
+/// Copies a frame of a request.
+fn note<E>(watched: &Watched, frame: Option<Result<&Frame<Bytes>, E>>, ended: bool) {
+    match frame {
+        Some(Ok(frame)) => {
+            if let Some(data) = frame.data_ref() {
+                watched.request_content(data);
+            }
+            if ended {
+                watched.request_whole();
+            }
+        }
+        Some(Err(_)) => {}
+        None => watched.request_whole(),
     }
 }
 

@@ -11,6 +11,7 @@ mod bodies;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -26,6 +27,9 @@ pub use bodies::{ReplyBody, RequestBody};
 
 /// The default for how much of each body is copied, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
+
+/// How long a reply may wait for a body that the service did not read.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// Finds out who opened the connection.
 type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
@@ -148,7 +152,12 @@ where
             }
             let method = request.method().clone();
             watched.sent();
-            match inner.call(request.map(|body| RequestBody::watched(body, watched.clone()))).await {
+            let expects = request.headers().contains_key(http::header::EXPECT);
+            let answered = inner.call(request.map(|body| RequestBody::watched(body, watched.clone()))).await;
+            if !expects {
+                read_unread(&watched).await;
+            }
+            match answered {
                 Ok(reply) => Ok(answer(reply, &method, watched).await),
                 Err(error) => {
                     if let Some(recorded) = watched.broken() {
@@ -158,6 +167,15 @@ where
                 }
             }
         })
+    }
+}
+
+/// Reads what the service left of the request's body, for a moment. Not where the client waits for a `100 Continue`:
+/// reading would send it.
+async fn read_unread(watched: &Watched) {
+    if let Some(rest) = watched.take_unread() {
+        // Late is the same as not at all: the reply must not wait for a slow upload that nobody wants.
+        let _ = tokio::time::timeout(UNREAD, rest(watched.clone())).await;
     }
 }
 
