@@ -71,6 +71,9 @@ pub fn parse(text: &str) -> Result<Search, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(search) } else { Err(mistakes) }
 }
 
+/// What stands before a time, and the bound that it makes of it.
+type Sign = (&'static str, fn(When) -> Created);
+
 /// One term as it was typed.
 struct Term {
     column: usize,
@@ -140,7 +143,7 @@ impl Search {
         let when = |text: &str, skipped: usize| {
             When::parse(text).map_err(|detail| mistake(term.value_column + skipped, detail))
         };
-        let signs: [(&str, fn(When) -> Created); 4] =
+        let signs: [Sign; 4] =
             [(">=", Created::From), ("<=", Created::Through), (">", Created::After), ("<", Created::Before)];
         if let Some((sign, make)) = signs.into_iter().find(|(sign, _)| term.value.starts_with(sign)) {
             let rest = term.value.strip_prefix(sign).unwrap_or_default();

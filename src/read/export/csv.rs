@@ -54,7 +54,7 @@ pub enum Guard {
 
 /// The line of the columns' names.
 pub fn csv_head() -> Vec<u8> {
-    rows([COLUMNS.map(|name| Cow::Borrowed(name)).to_vec()])
+    rows([COLUMNS.map(Cow::Borrowed).to_vec()])
 }
 
 /// These events as rows.

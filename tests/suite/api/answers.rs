@@ -1,9 +1,13 @@
 //! What answers look like, to the letter.
 
 use serde_json::json;
+use sidetrail::read;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::Client;
-use crate::fixture::Fixture;
+use crate::fixture::{EVENTS, Fixture};
 
 /// A cursor is sealed with the store's own secret: other bytes in every store.
 const SEALED: &str = "…";
@@ -112,4 +116,26 @@ async fn every_route_and_parameter_is_in_the_document() {
             assert_eq!(answer.status, 200, "{path} does not take {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn it_serves_until_it_is_told_to_stop() {
+    let fixture = Fixture::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(read::serve(listener, read::router(fixture.state.clone()), stop.clone()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request =
+        format!("GET /api/v1/events/export?format=ndjson HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n0\r\n\r\n"), "a whole export ends with the last chunk");
+    let lines = answer.lines().filter(|line| line.starts_with("{\"id\"")).count();
+    assert_eq!(lines, EVENTS);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
