@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::capture::wire::request::{RequestHead, leading_empty_lines, read_reque
 
 /// How long, and how many bytes, a client may still send after a last reply,
 /// so that it reads the reply before it meets a reset.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MS: u64 = 2_000;
 const LINGER_BYTES: usize = 1 << 20;
 
 /// One client's connection.
@@ -167,27 +166,26 @@ impl Connection {
         if self.client.stream.shutdown().await.is_err() {
             return;
         }
-        self.client.inbound.give_back(&self.worker.spare);
-        let mut left = LINGER_BYTES;
         let worker = Rc::clone(&self.worker);
-        let rest = poll_fn(|cx: &mut Context<'_>| {
+        let until = worker.ticker.now() + LINGER_MS;
+        let mut left = LINGER_BYTES;
+        poll_fn(|cx| {
             loop {
+                self.client.inbound.give_back(&worker.spare);
+                if worker.ticker.now() >= until || worker.gives_up() {
+                    return Poll::Ready(());
+                }
                 match self.client.inbound.poll_fill(&mut self.client.stream, &worker.spare, cx) {
-                    Poll::Ready(Ok(count)) if count > 0 && left > count => {
-                        left -= count;
-                        self.client.inbound.give_back(&worker.spare);
-                    }
+                    Poll::Ready(Ok(count)) if count > 0 && left > count => left -= count,
                     Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.watch.arm(until, cx);
+                        return Poll::Pending;
+                    }
                 }
             }
-        });
-        let mut rest = std::pin::pin!(rest);
-        // Most clients close at once: no timer for them.
-        let closed = poll_fn(|cx| Poll::Ready(Pin::as_mut(&mut rest).poll(cx).is_ready())).await;
-        if !closed {
-            let _ = timeout(LINGER, rest).await;
-        }
+        })
+        .await;
     }
 }
 

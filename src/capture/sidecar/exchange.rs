@@ -174,9 +174,8 @@ impl Connection {
             },
             Err(error) => {
                 self.worker.spare.keep_head(head);
-                self.worker.counts.platform_failed(PlatformFailure::Unreachable);
+                self.worker.unreachable(&error);
                 let timed_out = error.kind() == io::ErrorKind::TimedOut;
-                tracing::warn!(error = %error, "no connection to the platform");
                 if timed_out { Trouble::ConnectTimedOut } else { Trouble::Unreachable }
             }
         };

@@ -158,9 +158,15 @@ impl Relay<'_> {
     fn poll_up(&mut self, now: u64, cx: &mut Context<'_>) -> Result<(), Failure> {
         while !self.up.finished && !self.up.broken {
             if self.up.out.is_waiting() {
+                let was_blocked = self.up.out.blocked;
                 let body = self.client.inbound.filled();
                 let Poll::Ready(written) = self.up.out.poll_write(&mut self.platform, body, cx) else { return Ok(()) };
                 self.platform_at = now;
+                if was_blocked {
+                    // The platform kept the client waiting, not the other way round.
+                    self.client_at = now;
+                    self.rate = Rate { since: now, bytes: 0 };
+                }
                 match written {
                     Ok(from_body) => {
                         self.client.inbound.consume(from_body, &self.worker.spare);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::buffer::Spare;
 use super::connection::Connection;
-use super::counts::Counts;
+use super::counts::{Counts, PlatformFailure};
 use super::limits::Limits;
 use super::pool::Pool;
 use super::problem_reply::Trouble;
@@ -33,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 /// For what is left when time was up: connections close, ends are recorded.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Refusals are logged once in so long, in milliseconds.
+/// What traffic causes is logged once in so long, in milliseconds.
 const LOG_EVERY: u64 = 1_000;
 /// The largest head: room is left in a buffer for what follows it.
 pub(super) const HEAD_MOST: usize = 56 * 1024;
@@ -105,11 +105,27 @@ impl Worker {
     /// Counts a refusal, and names it in the log now and then.
     pub(super) fn refused(&self, refusal: Refusal) {
         self.counts.refused(refusal);
-        let now = self.ticker.now();
-        if now >= self.logged.get() {
-            self.logged.set(now + LOG_EVERY);
+        if self.may_log() {
             tracing::info!(reason = refusal.label(), "refused a request: {refusal}");
         }
+    }
+
+    /// Counts a connection that could not be made, and tells the log now and then.
+    pub(super) fn unreachable(&self, error: &io::Error) {
+        self.counts.platform_failed(PlatformFailure::Unreachable);
+        if self.may_log() {
+            tracing::warn!(error = %error, "no connection to the platform");
+        }
+    }
+
+    /// Whether the last line of this sort is long enough ago: traffic must not fill the log.
+    fn may_log(&self) -> bool {
+        let now = self.ticker.now();
+        let may = now >= self.logged.get();
+        if may {
+            self.logged.set(now + LOG_EVERY);
+        }
+        may
     }
 
     /// Serves until stopped, then until what was accepted is done.

@@ -87,35 +87,46 @@ fn crlf_at(head: &[u8], at: usize) -> Result<Option<usize>, Refusal> {
 }
 
 /// The first byte at or after `from` that no value may hold: a control other than tab, or DEL.
-fn find_control(head: &[u8], from: usize) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut at = from;
-    loop {
-        let rest = head.get(at..)?;
-        // Eight bytes at once: below 0x20, or equal to 0x7f (DEL).
-        for chunk in rest.chunks_exact(8) {
-            let word = u64::from_le_bytes(chunk.try_into().ok()?);
-            let del = word ^ (LOW * 0x7f);
-            let below = word.wrapping_sub(LOW * 0x20) & !word;
-            let is_del = del.wrapping_sub(LOW) & !del;
-            if (below | is_del) & HIGH != 0 {
-                break;
-            }
-            at += 8;
-        }
-        let rest = head.get(at..)?;
-        match rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f) {
-            None => return None,
-            Some(found) if rest.get(found) == Some(&b'\t') => at += found + 1,
-            Some(found) => return Some(at + found),
-        }
+pub(crate) fn find_control(head: &[u8], from: usize) -> Option<usize> {
+    let mut at = find_below::<0x20>(head, from)?;
+    while head.get(at) == Some(&b'\t') {
+        at = find_below::<0x20>(head, at + 1)?;
     }
+    Some(at)
+}
+
+/// The first byte at or after `from` that is below `LIMIT` (at most 0x80) or DEL; eight bytes at once.
+pub(crate) fn find_below<const LIMIT: u8>(bytes: &[u8], from: usize) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let rest = bytes.get(from..)?;
+    let mut words = rest.chunks_exact(8);
+    let mut at = from;
+    for word in &mut words {
+        let word = u64::from_le_bytes(word.try_into().ok()?);
+        let below = word.wrapping_sub(EACH * u64::from(LIMIT)) & !word;
+        let del = word ^ (EACH * 0x7f);
+        let is_del = del.wrapping_sub(EACH) & !del;
+        // Borrows only go upwards: the lowest bit that is set is a true one.
+        let found = (below | is_del) & HIGH;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    words.remainder().iter().position(|byte| *byte < LIMIT || *byte == 0x7f).map(|found| at + found)
 }
 
 /// The range without spaces and tabs at both ends.
 pub(crate) fn trimmed(head: &[u8], range: Range<usize>) -> Range<usize> {
     let bytes = head.get(range.clone()).unwrap_or_default();
+    // What nearly everybody sends: one space before, none behind.
+    if let [b' ', first, .., last] = bytes
+        && *first > b' '
+        && *last > b' '
+    {
+        return range.start + 1..range.end;
+    }
     let is_text = |byte: &u8| *byte != b' ' && *byte != b'\t';
     let Some(first) = bytes.iter().position(is_text) else { return range.start..range.start };
     let last = bytes.iter().rposition(is_text).unwrap_or(first);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::HeadLimits;
 use super::chunked::Chunked;
-use super::field::{Line, read_line};
+use super::field::{Line, find_control, read_line};
 use super::framing::Framing;
 use super::refusal::Refusal;
 use super::rewrite::{Cuts, Known, Said, cut_nominated, known};
@@ -118,9 +118,7 @@ fn read_status(head: &[u8]) -> Result<Option<Start>, Refusal> {
     }
     let status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
     let rest = head.get(12..).unwrap_or_default();
-    let Some(reason) = rest.iter().position(|byte| *byte < b' ' && *byte != b'\t' || *byte == 0x7f) else {
-        return Ok(None);
-    };
+    let Some(reason) = find_control(rest, 0) else { return Ok(None) };
     if reason > 0 && rest.first() != Some(&b' ') {
         return Err(Refusal::StartLine);
     }

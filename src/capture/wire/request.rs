@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::HeadLimits;
 use super::chunked::Chunked;
-use super::field::{Field, Line, is_guarded, is_token_byte, read_line};
+use super::field::{Field, Line, find_below, is_guarded, is_token_byte, read_line};
 use super::framing::Framing;
 use super::refusal::Refusal;
 use super::rewrite::{Cuts, Known, Said, cut_nominated, known};
@@ -141,9 +141,10 @@ fn read_start(head: &[u8]) -> Result<Option<Start>, Refusal> {
         return Err(Refusal::StartLine);
     }
     let rest = head.get(method + 1..).unwrap_or_default();
-    let Some(target) = rest.iter().position(|byte| *byte <= b' ' || *byte == 0x7f || *byte == b'#') else {
-        return Ok(None);
-    };
+    let Some(target) = find_below::<0x21>(rest, 0) else { return Ok(None) };
+    if rest.get(..target).unwrap_or_default().contains(&b'#') {
+        return Err(Refusal::Target);
+    }
     match rest.get(target) {
         Some(b' ') if target > 0 => {}
         Some(b' ' | b'\r' | b'\n') => return Err(Refusal::StartLine),

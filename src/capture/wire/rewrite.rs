@@ -118,6 +118,11 @@ impl Said {
 
     /// `Connection`: its options (RFC 9110 section 7.6.1).
     pub(crate) fn see_connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        // What nearly everybody sends.
+        if self.options == 0 && spells(value, b"keep-alive") {
+            (self.options, self.keep_alive) = (1, true);
+            return Ok(());
+        }
         for option in list(value) {
             self.options += 1;
             if self.options > CONNECTION_OPTIONS {
