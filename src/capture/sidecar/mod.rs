@@ -16,6 +16,7 @@ mod problem_reply;
 mod relay;
 mod tee;
 mod tunnel;
+mod waiting;
 mod watch;
 mod worker;
 

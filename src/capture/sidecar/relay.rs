@@ -4,11 +4,8 @@
 //! buffer waits in each direction. The last bytes of a watched reply are held
 //! until the witness is done.
 
-use std::io::IoSlice;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 use super::buffer::Buffer;
@@ -16,14 +13,12 @@ use super::counts::PlatformFailure;
 use super::deadline::Rate;
 use super::problem_reply::Trouble;
 use super::tee::{self, Tee};
+use super::waiting::Waiting;
 use super::watch::{NEVER, Watch};
 use super::worker::Worker;
 use crate::capture::wire::framing::Framing;
 use crate::capture::wire::refusal::Refusal;
 use crate::capture::wire::reply::{Asked, ReplyHead, VERSION, read_reply};
-
-/// Beside a head, so much of a body is copied to go out in one plain write.
-const JOINED: usize = 8 * 1024;
 
 /// A client's connection.
 pub(super) struct Client {
@@ -59,17 +54,6 @@ pub(super) enum Failure {
     Platform(PlatformFailure, Trouble),
     /// The sidecar stops and time is up.
     GivenUp,
-}
-
-/// Bytes that wait to be written: a head, then the front of a buffer.
-#[derive(Default)]
-pub(super) struct Waiting {
-    pub(super) head: Vec<u8>,
-    pub(super) head_at: usize,
-    /// How many bytes of the buffer belong to the message and may go.
-    pub(super) ready: usize,
-    /// Whether the receiver took nothing at the last try.
-    pub(super) blocked: bool,
 }
 
 /// The request on its way up.
@@ -382,50 +366,6 @@ impl Relay<'_> {
     /// Whether the platform's connection is as good as new.
     pub(super) fn platform_is_reusable(&self) -> bool {
         self.down.reusable && self.down.finished && self.up.finished && self.down.inbound.is_empty()
-    }
-}
-
-impl Waiting {
-    pub(super) fn is_waiting(&self) -> bool {
-        self.ready > 0 || self.head_at < self.head.len()
-    }
-
-    /// Moves a small body into the head's vector, to save a write. Returns how many bytes moved.
-    pub(super) fn join(&mut self, body: &[u8]) -> usize {
-        if self.ready == 0 || self.ready > JOINED {
-            return 0;
-        }
-        self.head.extend_from_slice(body.get(..self.ready).unwrap_or_default());
-        std::mem::take(&mut self.ready)
-    }
-
-    /// Writes what it can in one call. Returns how many bytes of `body` went.
-    fn poll_write(
-        &mut self,
-        stream: &mut TcpStream,
-        body: &[u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<std::io::Result<usize>> {
-        let head = self.head.get(self.head_at..).unwrap_or_default();
-        let body = body.get(..self.ready).unwrap_or_default();
-        let stream = Pin::new(stream);
-        let polled = match (head.is_empty(), body.is_empty()) {
-            (false, false) => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
-            (false, true) => stream.poll_write(cx, head),
-            (true, _) => stream.poll_write(cx, body),
-        };
-        self.blocked = polled.is_pending();
-        let of_head = head.len();
-        polled.map_ok(|written| {
-            let of_head = written.min(of_head);
-            self.head_at += of_head;
-            if self.head_at == self.head.len() {
-                self.head.clear();
-                self.head_at = 0;
-            }
-            self.ready -= written - of_head;
-            written - of_head
-        })
     }
 }
 
