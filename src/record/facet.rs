@@ -7,7 +7,9 @@ use crate::record::StoreError;
 use crate::record::block::Column;
 use crate::record::body::Lookup;
 use crate::record::canonical::Damaged;
+use crate::record::plan::Plan;
 use crate::record::query::{Facet, Field, Filter, Order};
+use crate::record::rollup::{self, Stretch};
 use crate::record::select::{Part, Snapshot};
 use crate::record::tally::Tally;
 
@@ -25,7 +27,8 @@ pub(crate) fn facet(
     filter.clauses.retain(|clause| clause.field != field);
     let mut counts = Counts::new();
     let mut numbers = Tally::default();
-    asked.visit(&filter, Order::Descending, None, &mut |part| {
+    let only = roll(asked, &filter, field, &mut numbers)?;
+    asked.visit_only(&filter, Order::Descending, None, only, &mut |part| {
         match part {
             Part::Event(_, event) => {
                 values(event, field).into_iter().for_each(|(value, label)| add(&mut counts, value, label, 1));
@@ -51,6 +54,33 @@ pub(crate) fn facet(
     facets.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
     facets.truncate(limit);
     Ok(facets)
+}
+
+/// Counts what whole slots of time hold, where they know the field; returns what sticks out.
+fn roll(
+    asked: &Snapshot<'_>,
+    filter: &Filter,
+    field: Field,
+    numbers: &mut Tally,
+) -> Result<Option<Vec<Stretch>>, StoreError> {
+    if !matches!(field, Field::Workspace | Field::Category | Field::Outcome) || !rollup::serves(asked, filter)? {
+        return Ok(None);
+    }
+    let plan = Plan::new(asked, filter)?;
+    let mut find = asked.conn.prepare_cached("SELECT coalesce(min(since), 0), coalesce(max(until), 0) FROM span")?;
+    let (first, last): (i64, i64) = find.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let stretch = (first.max(plan.since), (last + 1).min(plan.until));
+    let rest = rollup::count(asked, &plan, stretch, |[log, category, outcome], count| {
+        numbers.one(
+            match field {
+                Field::Workspace => log,
+                Field::Category => category,
+                _ => outcome,
+            },
+            count,
+        );
+    })?;
+    Ok(Some(rest))
 }
 
 /// What comes first is newest: its label is the one that was last in use.

@@ -8,7 +8,9 @@ use crate::record::StoreError;
 use crate::record::block::{Column, Mask};
 use crate::record::body::Lookup;
 use crate::record::loaded::Block;
+use crate::record::plan::Plan;
 use crate::record::query::{Filter, Histogram, Order};
+use crate::record::rollup::{self, Stretch};
 use crate::record::select::{Part, Snapshot};
 use crate::record::tally::Tally;
 
@@ -20,7 +22,8 @@ pub(crate) fn histogram(asked: &Snapshot<'_>, filter: &Filter, edges: &[Timestam
     filter.until = Some(filter.until.map_or(*last, |until| until.min(*last)));
     let mut rows = Rows::new(edges);
     let mut late: Vec<(String, usize)> = Vec::new();
-    asked.visit(&filter, Order::Ascending, None, &mut |part| {
+    let only = if rollup::serves(asked, &filter)? { Some(rows.roll(asked, &filter)?) } else { None };
+    asked.visit_only(&filter, Order::Ascending, None, only, &mut |part| {
         match part {
             Part::Event(_, event) => {
                 late.extend(
@@ -67,6 +70,18 @@ impl Rows {
     fn bucket(&self, time: i64) -> Option<usize> {
         let behind = self.edges.partition_point(|edge| *edge <= time);
         behind.checked_sub(1).filter(|bucket| *bucket < self.tallies.len())
+    }
+
+    /// Counts what whole slots hold; returns what sticks out.
+    fn roll(&mut self, asked: &Snapshot<'_>, filter: &Filter) -> Result<Vec<Stretch>, StoreError> {
+        let plan = Plan::new(asked, filter)?;
+        let mut rest = Vec::new();
+        for (pair, tally) in self.edges.windows(2).zip(&mut self.tallies) {
+            let [from, to] = pair else { continue };
+            let stretch = ((*from).max(plan.since), (*to).min(plan.until));
+            rest.extend(rollup::count(asked, &plan, stretch, |[_, category, _], count| tally.one(category, count))?);
+        }
+        Ok(rest)
     }
 
     fn add(&mut self, block: &Block<'_>, mask: &Mask) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ use crate::record::canonical::Damaged;
 use crate::record::loaded::Block;
 use crate::record::plan::Plan;
 use crate::record::query::{Field, Filter, Order, Position, Stored};
+use crate::record::rollup::Stretch;
 use crate::record::texts::Reading;
 
 /// One moment of the store.
@@ -39,6 +40,7 @@ pub(crate) type Each<'e> = dyn FnMut(Part<'_>) -> Result<bool, StoreError> + 'e;
 struct Walk<'a> {
     snapshot: &'a Snapshot<'a>,
     plan: Plan,
+    only: Option<Vec<Stretch>>,
     descending: bool,
     from: i64,
     to: i64,
@@ -53,6 +55,19 @@ impl Snapshot<'_> {
         after: Option<Position>,
         each: &mut Each<'_>,
     ) -> Result<(), StoreError> {
+        self.visit_only(filter, order, after, None, each)
+    }
+
+    /// Like [`Snapshot::visit`], but of digested events those of some stretches of time alone
+    /// (ascending, apart).
+    pub(crate) fn visit_only(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<Position>,
+        only: Option<Vec<Stretch>>,
+        each: &mut Each<'_>,
+    ) -> Result<(), StoreError> {
         let mut from = 0;
         let mut to = filter.upto.map_or(i64::MAX, |upto| upto.0);
         match (order, after) {
@@ -61,8 +76,8 @@ impl Snapshot<'_> {
             (Order::Descending, Some(after)) => to = to.min(after.0.saturating_sub(1)),
         }
         let descending = order == Order::Descending;
-        let walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, descending, from, to };
-        let digested: i64 = self.conn.prepare_cached("SELECT upto FROM digest")?.query_row((), |row| row.get(0))?;
+        let walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, only, descending, from, to };
+        let digested = self.digested()?;
         let wants_more = if descending { walk.late(digested, each)? } else { walk.blocks(each)? };
         if wants_more && descending {
             walk.blocks(each)?;
@@ -70,6 +85,11 @@ impl Snapshot<'_> {
             walk.late(digested, each)?;
         }
         Ok(())
+    }
+
+    /// The newest position that blocks hold.
+    pub(crate) fn digested(&self) -> Result<i64, StoreError> {
+        Ok(self.conn.prepare_cached("SELECT upto FROM digest")?.query_row((), |row| row.get(0))?)
     }
 
     pub(crate) fn stored(&self, position: i64) -> Result<Option<Stored>, StoreError> {
@@ -144,6 +164,9 @@ impl Walk<'_> {
         while let Some(row) = rows.next()? {
             let block = Block::of(self.snapshot.conn, row)?.with_facts(row.get(5)?);
             let all = Mask::first(block.count);
+            if !self.only.as_deref().is_none_or(|only| meets(only, &block)) {
+                continue;
+            }
             if !self.give(&block, all, each)? {
                 return Ok(false);
             }
@@ -231,6 +254,9 @@ impl Walk<'_> {
             let range = self.plan.since..self.plan.until;
             keep(mask, block.times()?.iter().map(|time| range.contains(time)));
         }
+        if let Some(only) = &self.only {
+            keep(mask, block.times()?.iter().map(|time| lies_in(only, *time)));
+        }
         for test in &self.plan.hashes {
             if !mask.is_empty() {
                 mask.meet(&hashed(block, test.field, &test.hashes)?);
@@ -238,6 +264,17 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a block reaches into one of some stretches.
+fn meets(only: &[Stretch], block: &Block<'_>) -> bool {
+    let behind = only.partition_point(|(_, until)| *until <= block.since);
+    only.get(behind).is_some_and(|(since, _)| *since <= block.until)
+}
+
+fn lies_in(only: &[Stretch], time: i64) -> bool {
+    let behind = only.partition_point(|(_, until)| *until <= time);
+    only.get(behind).is_some_and(|(since, _)| *since <= time)
 }
 
 fn keep(mask: &mut Mask, wanted: impl Iterator<Item = bool>) {
