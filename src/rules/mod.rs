@@ -100,12 +100,13 @@ pub struct Found {
     pub(crate) watch: Option<usize>,
     /// A rule's own route takes the address away from the kinds that stand there.
     pub(crate) taken: bool,
+    acts: bool,
 }
 
 impl Found {
-    /// Whether a rule may make an event of it; else it only teaches.
+    /// Whether a rule may make an event of it; else it only teaches. Of a GraphQL endpoint only its bodies tell.
     pub fn acts(self) -> bool {
-        self.rules.is_some()
+        self.acts
     }
 }
 
@@ -154,7 +155,7 @@ impl RuleSet {
     /// `target` is the origin form as sent. Allocates nothing unless the path holds percent-escapes.
     pub fn find(&self, method: &str, target: &str) -> Option<Found> {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let mut found = Found { rules: None, watch: None, taken: false };
+        let mut found = Found { rules: None, watch: None, taken: false, acts: false };
         let mut ruled = false;
         self.ready.matcher.walk(path, &mut |leaf| {
             let Some(leaf) = self.ready.leaves.get(leaf) else { return ControlFlow::Continue(()) };
@@ -177,7 +178,9 @@ impl RuleSet {
         if !acts {
             found.rules = None;
         }
-        (acts || found.watch.is_some()).then_some(found)
+        let watched = found.watch.and_then(|at| self.ready.entries.get(at));
+        found.acts = acts || watched.is_some_and(|entry| entry.endpoint.is_some());
+        (acts || watched.is_some()).then_some(found)
     }
 
     /// Which bodies are needed to derive what was found.
