@@ -5,6 +5,7 @@
 mod api;
 mod demo;
 mod fixture;
+mod forty_one;
 mod har;
 mod identity;
 mod import_table;

@@ -82,6 +82,7 @@ pub(crate) async fn first_act(cast: &Cast) -> Result<Made> {
     for list in ["", "/members", "/documents", "/conversations", "/agents", "/workflows"] {
         cast.cosimo.get(&format!("{ACME}{list}")).await?;
     }
+    cast.ilaria.get(BETA).await?;
     cast.zoe.get("/api/v1/me").await?;
     let member = settings::run(cast).await?;
     let (issue, variable, secret) = knowledge::make(cast).await?;

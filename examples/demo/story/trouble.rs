@@ -9,9 +9,9 @@ use super::{ACME, BETA, Cast, Client, Payload, SECRET_VALUES};
 /// One request for each sort of error.
 pub(crate) async fn run(cast: &Cast) -> Result<()> {
     let Cast { cosimo, giosue, ilaria, desiree, zoe, .. } = cast;
-    // 403: a viewer; a member of another workspace; a secret's value that must not be kept either.
-    desiree.expect(403, Method::DELETE, &format!("{ACME}/documents/902/tags/pricing"), Payload::Nothing).await?;
-    ilaria.expect(403, Method::POST, &format!("{ACME}/publish"), json!({"target": "production"})).await?;
+    // 403: a member of another workspace; a viewer; a secret's value that must not be kept either.
+    ilaria.expect(403, Method::DELETE, &format!("{ACME}/documents/902/tags/pricing"), Payload::Nothing).await?;
+    desiree.expect(403, Method::POST, &format!("{ACME}/publish"), json!({"target": "production"})).await?;
     let secret = json!({"name": "OPENAI_KEY", "value": SECRET_VALUES[2]});
     giosue.expect(403, Method::POST, &format!("{ACME}/secrets"), secret).await?;
     // 404: deleted before.
