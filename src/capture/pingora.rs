@@ -5,9 +5,10 @@
 //! copies aside, the end of a reply held until it is recorded, an observation
 //! whatever way the exchange ends. What it cannot give is the sidecar's gate:
 //! pingora forwards what it forwards. Two things a gateway must set itself:
-//! `max_retries = 0` in the server's configuration and [`never_again`] in
-//! `error_while_proxy`, for by default pingora sends a GET or a DELETE again
-//! that the platform may have executed.
+//! `max_retries = 1` in the server's configuration (it counts attempts: with 0
+//! nothing is ever sent) and [`never_again`] in `error_while_proxy`, for by
+//! default pingora sends a GET or a DELETE again that the platform may have
+//! executed.
 
 use std::io;
 use std::net::IpAddr;

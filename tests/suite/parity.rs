@@ -131,6 +131,23 @@ async fn through_layer(observe: Arc<dyn Observe>) {
     serving.abort();
 }
 
+#[cfg(feature = "pingora")]
+#[path = "../../examples/pingora_gateway/gateway.rs"]
+mod gateway;
+
+#[cfg(feature = "pingora")]
+async fn through_pingora(observe: Arc<dyn Observe>) {
+    let platform = platform::start(loopback()).await.unwrap();
+    let tap = sidetrail::capture::pingora::Tap::new(observe, Clock::system()).unwrap();
+    let listener = tokio::net::TcpListener::bind(loopback()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let gateway = gateway::Gateway { tap: tap.clone(), upstream: platform.addr };
+    let serving = tokio::spawn(gateway::serve(gateway, listener));
+    work(address).await;
+    tap.settled().await;
+    serving.abort();
+}
+
 /// Writes down as HAR what passes by on its way to a pipeline.
 #[derive(Clone)]
 struct Tape {
@@ -240,5 +257,11 @@ async fn a_day_of_work_gives_the_same_events_through_every_front() {
         let behind = Behind::new();
         through_layer(Arc::new(behind.pipeline.clone())).await;
         same("the Layer", &behind.told().await, &expected);
+    }
+    #[cfg(feature = "pingora")]
+    {
+        let behind = Behind::new();
+        through_pingora(Arc::new(behind.pipeline.clone())).await;
+        same("pingora", &behind.told().await, &expected);
     }
 }

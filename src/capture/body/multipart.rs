@@ -44,7 +44,7 @@ enum At {
     /// In a part's head.
     Head,
     /// In a part's content.
-    Content(Open),
+    Content(Box<Open>),
     /// Behind the last boundary; nothing of it counts.
     Epilogue,
 }
@@ -102,7 +102,7 @@ impl Multipart {
             return Err("multipart: ends before its last boundary".to_owned());
         }
         if let At::Content(open) = std::mem::replace(&mut self.at, At::Epilogue) {
-            self.keep(Open { hash: None, ..open });
+            self.keep(Open { hash: None, ..*open });
         }
         Ok((self.parts, false))
     }
@@ -133,7 +133,7 @@ impl Multipart {
                 At::Head => match head_end(bytes) {
                     Some(end) => {
                         let (head, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-                        self.at = At::Content(Open::from_head(head)?);
+                        self.at = At::Content(Box::new(Open::from_head(head)?));
                         rest
                     }
                     None if bytes.len() > LONGEST_HEAD => {
@@ -145,7 +145,7 @@ impl Multipart {
                     Some(start) => {
                         self.cut |= open.take(bytes.get(..start).unwrap_or_default(), &mut self.room);
                         if let At::Content(open) = std::mem::replace(&mut self.at, At::Line) {
-                            self.keep(open);
+                            self.keep(*open);
                         }
                         bytes.get(start + self.delimiter.len()..).unwrap_or_default()
                     }

@@ -1,0 +1,52 @@
+//! sidetrail in a gateway that is built on pingora already.
+//!
+//! `cargo run --features pingora --example pingora_gateway -- 127.0.0.1:9000`
+//! forwards 127.0.0.1:8080 to that platform, matches what passes against the
+//! rules in `rules/`, and writes events to `sidetrail.db` until Ctrl-C.
+
+mod gateway;
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use gateway::{Gateway, serve};
+use sidetrail::capture::pingora::Tap;
+use sidetrail::clock::Clock;
+use sidetrail::identity::{self, Identity};
+use sidetrail::memory::Memory;
+use sidetrail::pipeline::Pipeline;
+use sidetrail::problem::SourceFile;
+use sidetrail::record;
+use sidetrail::rules::RuleSet;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let upstream = std::env::args().nth(1).context("usage: pingora_gateway PLATFORM_ADDRESS")?.parse()?;
+    let (recorder, _store) = record::open(&record::Settings::default(), Clock::system())?;
+    let identity = Identity::offline(&identity::Settings::default(), Clock::system())?;
+    let pipeline = Pipeline::new(Arc::new(rules()?), Memory::new(50_000), identity, Some(recorder.clone()), None);
+    let tap = Tap::new(Arc::new(pipeline), Clock::system())?;
+
+    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    println!("http://{} forwards to http://{upstream}", listener.local_addr()?);
+    tokio::select! {
+        ended = serve(Gateway { tap: tap.clone(), upstream }, listener) => ended?,
+        stopped = tokio::signal::ctrl_c() => stopped?,
+    }
+    tap.settled().await;
+    recorder.close().await;
+    Ok(())
+}
+
+fn rules() -> anyhow::Result<RuleSet> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir("rules").context("`rules` cannot be read")? {
+        let path = entry?.path();
+        files.push(Arc::new(SourceFile { name: path.display().to_string(), text: std::fs::read_to_string(&path)? }));
+    }
+    let (rules, _warnings) = RuleSet::load(&files).map_err(|problems| {
+        anyhow!(problems.into_iter().map(|problem| problem.title).collect::<Vec<_>>().join("; "))
+    })?;
+    Ok(rules)
+}
