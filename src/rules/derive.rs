@@ -140,10 +140,10 @@ impl<'a> Run<'a> {
     /// The events of one action; whether there were any.
     fn action(&mut self, action: &'a Action, bound: &'a Bound, operation: &Operation) -> bool {
         let setting = Setting::of(&self.set.ready, self.memory, action, bound, operation);
-        let frame = setting.frame();
+        let base = setting.base();
         let elements = match &action.each {
             None => vec![Value::UNDEFINED],
-            Some(each) => match elements(&each.value(&frame)) {
+            Some(each) => match elements(&each.value(&base.0)) {
                 // Nothing was there to act on.
                 Some(list) if list.is_empty() && operation.outcome == Outcome::Success => return false,
                 Some(list) if !list.is_empty() => list,
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
         let length = elements.len();
         let before = self.derived.events.len();
         for (index, each) in elements.into_iter().take(MOST_EVENTS).enumerate() {
-            let Some(element) = Element::new(&setting, each, index, length) else { continue };
+            let Some(element) = Element::new(&setting, &base, each, index, length) else { continue };
             if !action.failures && matches!(element.outcome, Outcome::Failure | Outcome::Denied) {
                 continue;
             }

@@ -68,8 +68,8 @@ impl<'a> Setting<'a> {
         as_id(&self.operation.facts.path.get_attr(name).ok()?)
     }
 
-    /// What is seen before there are elements.
-    pub(crate) fn frame(&self) -> Arc<Frame> {
+    /// What is seen before there are elements, and the target as far as it is known then.
+    pub(crate) fn base(&self) -> (Arc<Frame>, Option<Known>) {
         let mut frame = Frame::of(Arc::clone(&self.operation.facts));
         frame.things.clone_from(&self.on_route);
         if self.action.asks_for("workspace")
@@ -83,7 +83,7 @@ impl<'a> Setting<'a> {
         let mut frame = Arc::new(frame);
         let target = self.target(&frame);
         self.put_target(&mut frame, target.as_ref());
-        frame
+        (frame, target)
     }
 
     fn workspace_thing(&self) -> Value {
@@ -143,10 +143,16 @@ pub(crate) struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Puts an element together; `None` if the action does not fire for it.
-    pub(crate) fn new(setting: &'a Setting<'a>, each: Value, index: usize, length: usize) -> Option<Element<'a>> {
+    /// Puts an element of `length` together; `None` if the action does not fire for it.
+    pub(crate) fn new(
+        setting: &'a Setting<'a>,
+        base: &(Arc<Frame>, Option<Known>),
+        each: Value,
+        index: usize,
+        length: usize,
+    ) -> Option<Element<'a>> {
         let action = setting.action;
-        let mut frame = setting.frame();
+        let (mut frame, mut target) = base.clone();
         if action.each.is_some() {
             let own = Arc::make_mut(&mut frame);
             own.index = if is_there(&each) { Value::from(index) } else { Value::UNDEFINED };
@@ -155,9 +161,9 @@ impl<'a> Element<'a> {
                 let joined = partner(setting, &frame, index, length);
                 Arc::make_mut(&mut frame).joined = joined;
             }
+            target = setting.target(&frame);
+            setting.put_target(&mut frame, target.as_ref());
         }
-        let mut target = setting.target(&frame);
-        setting.put_target(&mut frame, target.as_ref());
         for with in &action.with {
             let Some(kind) = setting.kinds.get(with.kind) else { continue };
             let view = setting.view(kind, as_text(&with.type_.value(&frame)));

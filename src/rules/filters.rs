@@ -8,9 +8,12 @@ use url::Url;
 use super::expression::as_text;
 use super::languages;
 
+/// From one text to another.
+type Rewrite = fn(&str) -> String;
+
 /// Adds the filters, and wraps those of Jinja's own that would turn a missing value into an empty text.
 pub(crate) fn add_to(environment: &mut Environment<'static>) {
-    let texts: [(&'static str, fn(&str) -> String); 10] = [
+    let texts: [(&str, Rewrite); 10] = [
         ("language", |code| languages::english_name(code).map_or_else(|| code.to_owned(), str::to_owned)),
         ("bare_url", bare_url),
         ("mask", mask),

@@ -275,6 +275,56 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_of_interest_is_found_and_what_acts_is_told_from_what_only_teaches() {
+        let set = fixtures();
+        let acts = |method: &str, target: &str| set.find(method, target).map(Found::acts);
+        assert_eq!(acts("DELETE", "/v2/gardens/north/beds/7?x=/beds"), Some(true));
+        assert_eq!(acts("GET", "/v2/gardens/north/beds"), Some(false));
+        assert_eq!(acts("POST", "/graph"), Some(true));
+        assert_eq!(acts("POST", "/v2/gardens/north/search"), None);
+        assert_eq!(acts("GET", "/v2/gardens/north/signs/x"), None);
+        assert_eq!(acts("DELETE", "/v2/gardens/north"), Some(false));
+        assert_eq!(acts("GET", "/v2/gardens/north/beds/map.pdf"), Some(true));
+    }
+
+    #[test]
+    fn a_safe_method_and_a_known_thing_are_never_looked_up() {
+        let set = fixtures();
+        let memory = crate::memory::Memory::new(10);
+        let paths = |method: &str, target: &str| -> Vec<String> {
+            let request = Request {
+                method: method.to_owned(),
+                target: target.to_owned(),
+                headers: crate::exchange::Headers::default(),
+                body: crate::exchange::Body::default(),
+                peer: None,
+                client: None,
+                peer_is_trusted: false,
+            };
+            let found = set.find(method, target).unwrap();
+            set.lookups(found, &request, &memory).into_iter().map(|lookup| lookup.path).collect()
+        };
+        assert_eq!(paths("DELETE", "/v2/gardens/north/beds/7?force=1"), ["/v2/gardens/north/beds/7"]);
+        assert_eq!(paths("PUT", "/v2/gardens/north/beds/a%20b/labels"), ["/v2/gardens/north/beds/a%20b"]);
+        assert_eq!(paths("GET", "/v2/gardens/north/beds/map.pdf"), Vec::<String>::new());
+        let key = crate::memory::Key { workspace: "north".into(), kind: "bed".into(), id: "7".into() };
+        let seen = jiff::Timestamp::UNIX_EPOCH;
+        memory.learn(&[Lesson { key, name: Some("Roses".into()), fields: serde_json::Map::new(), gone: false, seen }]);
+        assert_eq!(paths("DELETE", "/v2/gardens/north/beds/7"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_order_of_files_changes_nothing() {
+        let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
+        let mut files = read_files(&[directory]).unwrap();
+        let version = Arc::clone(RuleSet::load(&files).unwrap().0.version());
+        files.reverse();
+        let (set, _) = RuleSet::load(&files).unwrap();
+        assert_eq!(*set.version(), version);
+        assert!(set.run_cases(None).iter().all(CaseResult::passed));
+    }
+
+    #[test]
     fn the_tests_inside_the_fixtures_are_met() {
         let cases = fixtures().run_cases(None);
         let failed: Vec<Problem> = cases.iter().filter_map(CaseResult::to_problem).collect();
