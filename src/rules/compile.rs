@@ -321,10 +321,20 @@ impl Compiler {
         match Text::parse(&said.value) {
             Ok(text) => Some(text),
             Err(wrong) => {
-                let code = if template::split(&said.value).is_err() { "unbalanced-brace" } else { "expression" };
+                let unbalanced = wrong.what.starts_with("unbalanced");
                 let place = here.part(said, wrong.at);
-                let problem = Problem::error(code, wrong.what).at(here.source, place);
-                self.problems.push(problem.help("a value stands between `{{` and `}}`"));
+                let problem = match (unbalanced, template::split(&said.value).is_ok()) {
+                    (true, _) => {
+                        Problem::error("unbalanced-brace", wrong.what).help("a value stands between `{{` and `}}`")
+                    }
+                    (false, false) => {
+                        Problem::error("block-in-text", wrong.what).help("say it with two actions and `if`")
+                    }
+                    (false, true) => {
+                        Problem::error("expression", format!("this expression cannot be read: {}", wrong.what))
+                    }
+                };
+                self.problems.push(problem.at(here.source, place));
                 None
             }
         }

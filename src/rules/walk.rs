@@ -88,6 +88,18 @@ impl Walker<'_> {
                 ("guarantee", DeValue::String(_)) => self.guarantee(value),
                 ("rpc", DeValue::String(_)) => self.not_yet("rpc", key.span()),
                 ("ignore", DeValue::Array(_)) => file.ignore = self.ignores(value),
+                ("failures", _) => self.wrong_type(value, "true or false"),
+                ("ignore", _) => self.wrong_type(value, "a list of tables"),
+                (
+                    name,
+                    DeValue::Integer(_)
+                    | DeValue::Float(_)
+                    | DeValue::Boolean(_)
+                    | DeValue::Datetime(_)
+                    | DeValue::Array(_),
+                ) if FILE_KEYS.contains(&name) => {
+                    self.wrong_type(value, "a text");
+                }
                 (_, DeValue::Table(_)) => self.resource(entry, file),
                 (name, _) => self.unknown_key(name, key.span(), &FILE_KEYS, "a rule file"),
             }
@@ -358,7 +370,8 @@ impl Walker<'_> {
     fn sentence(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Said> {
         if matches!(value.get_ref(), DeValue::Table(_)) {
             self.not_yet("a table of languages", value.span());
-            return None;
+            // Something was said: that it is missing would be a second problem that is none.
+            return Some(Said { value: String::new(), at: value.span() });
         }
         self.text(value)
     }

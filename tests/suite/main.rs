@@ -13,5 +13,6 @@ mod import_table;
 mod layer;
 mod parity;
 mod record;
+mod rules_problems;
 mod shipped_rules;
 mod sidecar;

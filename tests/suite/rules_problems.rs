@@ -58,8 +58,11 @@ fn problems_as_json_have_line_and_column() {
 /// A right file with pieces of it cut out, doubled or replaced.
 fn broken() -> impl Strategy<Value = String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
-    let text: String = ["beds.toml", "gardeners.toml"].map(|name| fs::read_to_string(directory.join(name)).unwrap()).join("\n");
-    let pieces = prop::sample::select(vec!["", "\"", "{{", "}}", "[", "]", "= ", "'", "{", "\\", "\u{e9}", "\n", "or", "//", "0"]);
+    let text: String =
+        ["beds.toml", "gardeners.toml"].map(|name| fs::read_to_string(directory.join(name)).unwrap()).join("\n");
+    let pieces = prop::sample::select(vec![
+        "", "\"", "{{", "}}", "[", "]", "= ", "'", "{", "\\", "\u{e9}", "\n", "or", "//", "0",
+    ]);
     (0usize..600, 0usize..8, prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, pieces), 1..4)).prop_map(
         move |(start, lines, edits)| {
             let all: Vec<&str> = text.lines().collect();
