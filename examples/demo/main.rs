@@ -45,6 +45,7 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let runtime = Runtime::new()?;
     let platform = runtime
         .block_on(platform::start(arguments.platform_listen))

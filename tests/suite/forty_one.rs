@@ -245,8 +245,7 @@ impl Sidetrail {
     /// Starts it in front of the platform with the shipped rules, and waits until it serves.
     fn start(folder: &Path, platform: SocketAddr) -> Sidetrail {
         let config = folder.join("config.toml");
-        let text = include_str!("../../examples/demo/config.toml").replace("\"warn\"", "\"trace\"");
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(&config, include_str!("../../examples/demo/config.toml")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sidetrail"))
             .args(["serve", "--listen", "127.0.0.1:0", "--read-listen", "127.0.0.1:0"])
             .args(["--upstream", &format!("http://{platform}"), "--store", &url(folder)])
@@ -255,6 +254,7 @@ impl Sidetrail {
             .env("SIDETRAIL_RULES__PATHS", format!("['{}']", rules_path().display()))
             .env("SIDETRAIL_IDENTITY__JWT__KEY_FILE", signing_key())
             .env("SIDETRAIL_LOG__JSON", "true")
+            .env("SIDETRAIL_LOG__LEVEL", "trace")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
