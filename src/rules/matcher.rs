@@ -21,7 +21,7 @@ pub(crate) struct Matcher {
 
 #[derive(Debug, Default)]
 struct Node {
-    fixed: HashMap<Box<str>, usize, BuildHasherDefault<Fnv>>,
+    fixed: HashMap<Box<str>, usize, BuildHasherDefault<Mix>>,
     /// The most specific first.
     fitting: Vec<Fitting>,
     free: Option<usize>,
@@ -119,20 +119,30 @@ impl Matcher {
     }
 }
 
-/// FNV-1a, eight bytes at a time: keys are the rules' own words, so nobody can choose collisions.
+/// Multiplies and rotates, eight bytes at a time: keys are the rules' own words, so nobody can choose collisions.
 #[derive(Debug, Default)]
-struct Fnv(u64);
+struct Mix(u64);
 
-impl Hasher for Fnv {
+impl Mix {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    }
+}
+
+impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0u8; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            // The length keeps `a` and `a\0` apart.
+            self.add(rest.iter().fold(rest.len() as u64, |word, byte| (word << 8) | u64::from(*byte)));
         }
     }
+
+    /// The end mark of a text: what is hashed here is one text and nothing more.
+    fn write_u8(&mut self, _: u8) {}
 
     fn finish(&self) -> u64 {
         self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (self.0 >> 32)
