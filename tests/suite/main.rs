@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
 
 mod api;
+mod browser;
 mod demo;
 mod fixture;
 mod forty_one;
@@ -11,6 +12,7 @@ mod identity;
 mod import_table;
 #[cfg(feature = "layer")]
 mod layer;
+mod page;
 mod parity;
 mod record;
 mod rules_problems;

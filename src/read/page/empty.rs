@@ -17,11 +17,11 @@ const MOST_TRIED: usize = 6;
 #[derive(Debug)]
 pub(crate) enum Empty {
     /// Filters leave nothing of what the range has.
-    NothingMatches { title: String, in_range: Option<(String, String)>, offers: Vec<Offer>, clear: String },
+    Filtered { title: String, in_range: Option<(String, String)>, offers: Vec<Offer>, clear: String },
     /// The range has nothing.
-    NothingInRange { title: String, offers: Vec<Offer> },
+    Quiet { title: String, offers: Vec<Offer> },
     /// The log has nothing.
-    NothingEver,
+    Never,
 }
 
 /// A question that would show something else, and how much.
@@ -40,6 +40,7 @@ pub(crate) struct Trial {
     icon: &'static str,
     lead: String,
     name: String,
+    is_wider: bool,
     /// The question.
     pub(crate) params: Params,
 }
@@ -47,11 +48,11 @@ pub(crate) struct Trial {
 /// What must be counted to say why the list is empty: without each filter, and in a wider range.
 pub(crate) fn trials(desk: &Desk, chips: &[Chip]) -> Vec<Trial> {
     let without = chips.iter().take(MOST_TRIED).map(|chip| {
-        let name = match chip.relation {
-            "" => format!("{} {}", chip.field.to_lowercase(), chip.value),
-            relation => format!("{} {relation} {}", chip.field, chip.value),
+        let (lead, name) = match chip.relation {
+            "" => ("without the words ", chip.value.clone()),
+            _ => ("without ", chip.words()),
         };
-        Trial { icon: "close", lead: "without ".to_owned(), name, params: chip.without.clone() }
+        Trial { icon: "close", lead: lead.to_owned(), name, params: chip.without.clone(), is_wider: false }
     });
     let has_range = desk.params.since.is_some() || desk.params.until.is_some();
     let lead = if chips.is_empty() { "" } else { "the same filters, " };
@@ -65,11 +66,8 @@ pub(crate) fn trials(desk: &Desk, chips: &[Chip]) -> Vec<Trial> {
             Some(_) => "last 30 days",
             None => "any time",
         };
-        let mut name = name.to_owned();
-        if lead.is_empty() {
-            name.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
-        }
-        Trial { icon: "calendar", lead: lead.to_owned(), name, params }
+        let name = if lead.is_empty() { format::capital(name) } else { name.to_owned() };
+        Trial { icon: "calendar", lead: lead.to_owned(), name, params, is_wider: true }
     });
     without.chain(wider).collect()
 }
@@ -83,31 +81,34 @@ impl Empty {
         in_range: u64,
         clear: String,
     ) -> Empty {
-        let offers = counted.into_iter().map(|(trial, count)| Offer {
-            icon: trial.icon,
-            href: list_href(&trial.params),
-            lead: trial.lead,
-            name: trial.name,
-            count: match count.value {
-                0 => "none".to_owned(),
-                _ if count.capped => format!("{}+ events", format::thousands(count.value)),
-                some => format::events(some),
-            },
-        });
+        let offers =
+            counted.into_iter().filter(|(trial, count)| !trial.is_wider || count.value > 0).map(|(trial, count)| {
+                Offer {
+                    icon: trial.icon,
+                    href: list_href(&trial.params),
+                    lead: trial.lead,
+                    name: trial.name,
+                    count: match count.value {
+                        0 => "none".to_owned(),
+                        _ if count.capped => format!("{}+ events", format::thousands(count.value)),
+                        some => format::events(some),
+                    },
+                }
+            });
         let offers: Vec<Offer> = offers.collect();
         let has_range = desk.params.since.is_some() || desk.params.until.is_some();
         if chips.is_empty() && !has_range {
-            return Empty::NothingEver;
+            return Empty::Never;
         }
         if chips.is_empty() {
-            return Empty::NothingInRange { title: format!("No events: {}", range::phrase(desk)), offers };
+            return Empty::Quiet { title: format!("No events, {}", range::phrase(desk)), offers };
         }
         let filters = match chips.len() {
             1 => "this filter".to_owned(),
             more => format!("these {} filters", format::in_words(more)),
         };
         let range = if has_range { format!(" in this range, {}", range::phrase(desk)) } else { " in all".to_owned() };
-        Empty::NothingMatches {
+        Empty::Filtered {
             title: format!("Nothing matches {filters}"),
             in_range: (in_range > 0).then(|| (format::thousands(in_range), range)),
             offers,

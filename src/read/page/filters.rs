@@ -1,7 +1,7 @@
 //! The filters: one GET form, the chips of what is in force, and the views.
 
 use crate::event::Outcome;
-use crate::read::query::{Params, name_of};
+use crate::read::query::Params;
 use crate::record::query::{Clause, Facet, Field};
 
 use super::desk::{Desk, list_href};
@@ -141,6 +141,14 @@ pub(crate) struct Chip {
     pub(crate) without: Params,
 }
 
+impl Chip {
+    /// `User is not Sync Zapier`
+    pub(crate) fn words(&self) -> String {
+        let Chip { field, relation, value, .. } = self;
+        if relation.is_empty() { format!("{field} {value}") } else { format!("{field} {relation} {value}") }
+    }
+}
+
 /// What is in force, names instead of ids.
 pub(crate) fn chips(desk: &Desk, users: &[Facet]) -> Vec<Chip> {
     let mut chips = Vec::new();
@@ -273,9 +281,4 @@ pub(crate) fn canonical(params: &Params, raw: &str, zone: &crate::read::zone::Zo
 
 fn day(params: &Params, name: &str) -> Option<jiff::civil::Date> {
     params.extra(name).and_then(|day| day.parse().ok())
-}
-
-/// The name of a field in the form.
-pub(crate) fn input_name(field: Field) -> &'static str {
-    name_of(field).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use crate::read::access::Principal;
 use crate::read::query::{Mistake, Params};
 use crate::read::zone::{self, Buckets, Zone};
 use crate::read::{Listing, ReadError, State, list};
-use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Scope, Stored};
+use crate::record::query::{Clause, Count, Facet, Field, Filter, Histogram, Order, Scope, Stored};
 
 use super::chart::{Chart, MOST_BARS};
 use super::desk::Desk;
@@ -48,7 +48,6 @@ struct ListPage {
     rules: usize,
     looks: Looks,
     is_asked_columns: bool,
-    columns: usize,
     sort: Sort,
     detail: Option<Detail>,
 }
@@ -189,7 +188,6 @@ impl ListPage {
             empty: None,
             rules: known.len(),
             is_asked_columns: desk.looks != Looks::default() && desk.looks.shown() != Looks::default().shown(),
-            columns: 4 + desk.looks.columns.len(),
             looks: desk.looks.clone(),
             sort: Sort::new(desk),
             detail: None,
@@ -203,7 +201,7 @@ async fn ask(state: &State, principal: &Principal, desk: &mut Desk) -> Result<An
     desk.now = listing.now;
     (desk.since, desk.until) = (listing.filter.since, listing.filter.until);
     let filter = listing.filter.clone();
-    let scope = principal.scope.clone();
+    let (scope, scope_of_names) = (principal.scope.clone(), principal.scope.clone());
     let open = desk.params.extra("event").and_then(|id| id.parse::<Uuid>().ok());
     let (facet_filter, user_filter) = (filter.clone(), filter.clone());
     let (categories, users, workspaces, histogram, open) = tokio::try_join!(
@@ -216,6 +214,7 @@ async fn ask(state: &State, principal: &Principal, desk: &mut Desk) -> Result<An
         histogram(state, desk, &filter, &listing),
         one(state, scope, open),
     )?;
+    let users = with_names(state, &scope_of_names, desk, users).await?;
     let totals = totals(state, desk, &listing, histogram.as_ref()).await?;
     let open_counts = match &open {
         Some(open) => count_further(state, principal, desk, open).await?,
@@ -229,6 +228,32 @@ async fn one(state: &State, scope: Scope, id: Option<Uuid>) -> Result<Option<Sto
         Some(id) => state.ask(move |store| store.event(&scope, id)).await,
         None => Ok(None),
     }
+}
+
+/// Adds whom a filter names and the menu does not offer, with the name of their newest event.
+async fn with_names(state: &State, scope: &Scope, desk: &Desk, users: Vec<Facet>) -> Result<Vec<Facet>, ReadError> {
+    let named = [false, true].into_iter().flat_map(|negated| desk.params.values(Field::User, negated));
+    let unknown: Vec<String> = named
+        .filter(|value| !users.iter().any(|facet| facet.value.eq_ignore_ascii_case(value)))
+        .take(MENU)
+        .cloned()
+        .collect();
+    if unknown.is_empty() {
+        return Ok(users);
+    }
+    let scope = scope.clone();
+    let found = state.ask(move |store| {
+        let name = |value: String| {
+            let clause = Clause { field: Field::User, negated: false, values: vec![value.clone()] };
+            let filter = Filter { clauses: vec![clause], ..Filter::all(scope.clone()) };
+            let newest = store.page(&filter, Order::Descending, 1, None)?;
+            let label = newest.events.first().and_then(|stored| stored.event.actor.label().map(str::to_owned));
+            Ok(Facet { label: label.unwrap_or_else(|| value.clone()), value, count: 0 })
+        };
+        unknown.into_iter().map(name).collect::<Result<Vec<Facet>, _>>()
+    });
+    let found = found.await?;
+    Ok(users.into_iter().chain(found).collect())
 }
 
 /// The counts of what an event suggests to look at.
@@ -335,7 +360,7 @@ async fn why_empty(
     if nothing_at_all {
         let everything = Filter::all(principal.scope.clone());
         if state.ask(move |store| store.count(&everything, 1)).await?.value == 0 {
-            return Ok(Empty::NothingEver);
+            return Ok(Empty::Never);
         }
     }
     Ok(Empty::new(desk, chips, trials.into_iter().zip(counts).collect(), in_range, clear))

@@ -15,13 +15,9 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// The class that gives it its width.
-    pub(crate) fn class(&self) -> &'static str {
-        match self.key {
-            "category" => "cat opt",
-            "action" => "key opt",
-            key => key,
-        }
+    /// The classes of its cells: a category gives way where there is little room.
+    pub(crate) fn cell(&self) -> &'static str {
+        if self.key == "category" { "opt cat" } else { "opt" }
     }
 }
 

@@ -37,6 +37,7 @@ impl SearchMistake {
             Some((said, meant)) => (said, meant.split_once('`').map(|(meant, _)| meant)),
             None => (mistake.detail.as_str(), None),
         };
+        let said = super::format::capital(said);
         Some(SearchMistake {
             title: format!(
                 "{}, at column {}.",

@@ -45,7 +45,7 @@ pub(crate) fn title(desk: &Desk) -> String {
 
 /// The range in a sentence: `1 to 7 Jan 2026`.
 pub(crate) fn phrase(desk: &Desk) -> String {
-    let words = words(desk, " to ", "up to now");
+    let words = words(desk, " to ", "all time");
     // Only "Last 7 days" and its kin begin with a capital that a sentence does not want.
     words.strip_prefix("Last ").map_or(words.clone(), |rest| format!("last {rest}"))
 }
