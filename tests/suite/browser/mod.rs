@@ -35,7 +35,8 @@ const PAGES: [(&str, &str); 8] = [
 
 /// The read side of a fixture on a port of its own.
 struct Site {
-    fixture: Fixture,
+    /// Its store goes when it goes.
+    _fixture: Fixture,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -51,7 +52,7 @@ impl Site {
         let stop = CancellationToken::new();
         let router = sidetrail::read::router(fixture.state.clone());
         tokio::spawn(sidetrail::read::serve(listener, router, stop.clone()));
-        Site { fixture, address, stop }
+        Site { _fixture: fixture, address, stop }
     }
 
     /// An address of the site; FIRST stands for an event with changes and a link.
