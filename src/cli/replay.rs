@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::sources::{self, ConfigFile};
@@ -62,11 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let exchanges = har::read(&arguments.recording)?;
     // Nobody is asked: the platform of a recording may be gone, and credentials of yesterday stay where they are.
-    let identity = Identity::offline(&config.identity, Clock::system())?;
+    // The clock stands where the recording does: its tokens were valid then.
+    let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+    let identity = Identity::offline(&config.identity, clock.clone())?;
     let pipeline = Pipeline::new(rules, Memory::new(config.rules.memory_things), identity, None, None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut events: Vec<Event> = Vec::new();
     for exchange in exchanges {
+        clock.set(exchange.finished());
         events.extend(runtime.block_on(pipeline.derive(exchange)).events);
     }
     write_events(arguments.format, events)?;
