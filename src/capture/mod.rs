@@ -1,4 +1,4 @@
-//! Step 1: from the wire to an [`Exchange`](crate::exchange::Exchange).
+//! Step 1: from the wire to an [`Exchange`].
 //!
 //! Several fronts (the sidecar, a tower Layer, pingora, a HAR file) share one
 //! door to what comes behind: [`Observe`]. A front forwards; it knows nothing
