@@ -3,6 +3,7 @@
 //! [`start`] is also what the demo and the tests use: the same wiring, in a
 //! process that does other things too.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,7 +186,10 @@ async fn wait_for_the_end(running: &Running) -> std::io::Result<bool> {
 
 fn start_log(log: &Log) {
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first log.
     let _ = if log.json { lines.json().try_init() } else { lines.try_init() };
 }
@@ -205,7 +209,8 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         Identity::new(&config.identity, &config.proxy.upstream.to_string(), outgoing.clone(), clock.clone())?;
 
     let (recorder, store) = record::open(&config.store, clock.clone())?;
-    may_listen(config.read.listen, store.tokens()?.iter().filter(|token| token.revoked.is_none()).count())?;
+    // Revoked ones count: once a token was made, the log stays closed.
+    may_listen(config.read.listen, store.tokens()?.len())?;
     let memory = Memory::new(config.rules.memory_things);
     memory.preload(store.things(config.rules.memory_things)?);
 
