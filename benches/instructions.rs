@@ -3,6 +3,12 @@
 //! `cargo bench --bench instructions` (needs valgrind and nginx). Each server
 //! runs twice, for 300 and for 1,300 requests on one connection; the difference
 //! over 1,000 is what a request costs, start and end left out.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "a bench that is wired wrongly stops; figures are for people"
+)]
 
 #[path = "cost/procs.rs"]
 #[allow(dead_code, reason = "the cost bench uses the rest")]
@@ -73,7 +79,8 @@ fn count(folder: &Path, server: &str, upstream: u16, request: &[u8], requests: u
     ask(procs.port(server), request, requests);
     drop(procs);
     let written = std::fs::read_to_string(&out).expect("callgrind writes its counts at the end");
-    let total = written.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+    let total =
+        written.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
     let _ = std::fs::remove_file(&out);
     total.and_then(|count| count.trim().parse().ok()).expect("callgrind's sum")
 }

@@ -104,7 +104,7 @@ fn service() -> Router {
 }
 
 async fn create(State(documents): State<Documents>, Json(sent): Json<Value>) -> (StatusCode, Json<Value>) {
-    let name = sent["name"].as_str().unwrap_or("untitled").to_owned();
+    let name = sent.get("name").and_then(serde_json::Value::as_str).unwrap_or("untitled").to_owned();
     let mut documents = documents.lock().unwrap_or_else(PoisonError::into_inner);
     let id = documents.last_key_value().map_or(1, |(id, _)| id + 1);
     documents.insert(id, name.clone());
@@ -117,7 +117,7 @@ async fn rename(
     Json(sent): Json<Value>,
 ) -> StatusCode {
     let mut documents = documents.lock().unwrap_or_else(PoisonError::into_inner);
-    match (documents.get_mut(&id), sent["name"].as_str()) {
+    match (documents.get_mut(&id), sent.get("name").and_then(serde_json::Value::as_str)) {
         (Some(name), Some(wanted)) => {
             wanted.clone_into(name);
             StatusCode::NO_CONTENT

@@ -8,6 +8,11 @@
 //! before the reply ends. CPU is the sum over all threads of a process from the
 //! kernel's own accounting; a figure is all CPU over all requests. The same
 //! proxy measured twice shows the noise.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a bench that is wired wrongly stops; figures are for people"
+)]
 
 mod procs;
 
@@ -105,9 +110,8 @@ fn load(folder: &Path, row: &Row, port: u16) -> (u64, u64) {
 /// The platform (nginx with fixed answers), two nginx proxies, two sidetrails.
 fn start(folder: &Path) -> Procs {
     let mut procs = Procs::new(folder);
-    let list: Vec<String> = (0..12)
-        .map(|n| format!(r#"{{"id":"{n}","email":"member{n:03}@example.com","role":"editor"}}"#))
-        .collect();
+    let list: Vec<String> =
+        (0..12).map(|n| format!(r#"{{"id":"{n}","email":"member{n:03}@example.com","role":"editor"}}"#)).collect();
     let list = format!(r#"{{"members":[{}]}}"#, list.join(","));
     let member = format!(
         r#"{{"member":{{"id":"204","email":"ann@example.com","role":"editor","status":"pending"}},"pad":"{}"}}"#,
@@ -128,7 +132,10 @@ fn start(folder: &Path) -> Procs {
     let log = folder.join("access.log");
     let format = r#"log_format j escape=json '{"time":"$time_iso8601","remote":"$remote_addr","method":"$request_method","uri":"$request_uri","status":$status,"rt":$request_time,"ua":"$http_user_agent","body":"$request_body"}';"#;
     procs.nginx("nginx-log", |port| {
-        format!("{format} {upstream} server {{ listen 127.0.0.1:{port} backlog=4096; access_log {} j; {forward} }}", log.display())
+        format!(
+            "{format} {upstream} server {{ listen 127.0.0.1:{port} backlog=4096; access_log {} j; {forward} }}",
+            log.display()
+        )
     });
     let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
     for name in ["sidetrail", "again"] {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Running servers by name. Dropping ends those that were started here, and no other.
-pub struct Procs {
+pub(crate) struct Procs {
     folder: PathBuf,
     /// A program that runs the servers: valgrind and its arguments.
     under: Vec<String>,
@@ -15,22 +15,22 @@ pub struct Procs {
 }
 
 impl Procs {
-    pub fn new(folder: &Path) -> Procs {
+    pub(crate) fn new(folder: &Path) -> Procs {
         Procs::under(folder, &[])
     }
 
     /// Servers that run under another program, in one process each.
-    pub fn under(folder: &Path, program: &[&str]) -> Procs {
+    pub(crate) fn under(folder: &Path, program: &[&str]) -> Procs {
         let under = program.iter().map(|word| (*word).to_owned()).collect();
         Procs { folder: folder.to_owned(), under, running: BTreeMap::new() }
     }
 
-    pub fn port(&self, name: &str) -> u16 {
+    pub(crate) fn port(&self, name: &str) -> u16 {
         self.running[name].1
     }
 
     /// An nginx of one worker with what `http` says for a port.
-    pub fn nginx(&mut self, name: &str, http: impl Fn(u16) -> String) -> u16 {
+    pub(crate) fn nginx(&mut self, name: &str, http: impl Fn(u16) -> String) -> u16 {
         let (port, path) = (free_port(), self.folder.join(name));
         let text = format!(
             "worker_processes 1; daemon off; master_process {2}; pid {0}.pid; error_log {0}.err crit; worker_rlimit_nofile 8192;
@@ -50,7 +50,7 @@ impl Procs {
     }
 
     /// This build's sidetrail with a store of its own.
-    pub fn sidetrail(&mut self, name: &str, platform: u16, rules: &Path) {
+    pub(crate) fn sidetrail(&mut self, name: &str, platform: u16, rules: &Path) {
         let port = free_port();
         let text = format!(
             "[proxy]\nlisten = \"127.0.0.1:{port}\"\nupstream = \"http://127.0.0.1:{platform}\"\n[read]\nlisten = \"127.0.0.1:0\"\n\
@@ -74,7 +74,8 @@ impl Procs {
 
     fn start(&mut self, name: &str, port: u16, command: &mut Command) {
         let child = command.stdout(Stdio::null()).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error} (Debian: apt-get install nginx)"));
+        let child =
+            child.unwrap_or_else(|error| panic!("{name} does not start: {error} (Debian: apt-get install nginx)"));
         self.running.insert(name.to_owned(), (child, port));
         for _ in 0..200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -86,18 +87,20 @@ impl Procs {
     }
 
     /// CPU seconds of all threads of a server and of its children.
-    pub fn cpu(&self, name: &str) -> f64 {
+    pub(crate) fn cpu(&self, name: &str) -> f64 {
         let nanos = |pid: u32| -> f64 {
             tasks(pid)
                 .iter()
-                .filter_map(|task| std::fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok())
+                .filter_map(|task| {
+                    std::fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok()
+                })
                 .sum()
         };
         self.pids(name).into_iter().map(nanos).sum::<f64>() / 1e9
     }
 
     /// The most memory that a server ever had resident, in MB.
-    pub fn peak_mb(&self, name: &str) -> f64 {
+    pub(crate) fn peak_mb(&self, name: &str) -> f64 {
         let peak = |pid: u32| -> Option<f64> {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             status.lines().find(|line| line.starts_with("VmHWM"))?.split_whitespace().nth(1)?.parse().ok()
@@ -119,7 +122,7 @@ impl Procs {
     }
 
     /// Ends everything; how many events the store holds.
-    pub fn stop_and_count(&mut self, store: &Path) -> usize {
+    pub(crate) fn stop_and_count(&mut self, store: &Path) -> usize {
         self.stop();
         let settings = sidetrail::record::Settings { url: format!("sqlite:{}", store.display()), ..Default::default() };
         let store = sidetrail::record::Store::open_existing(&settings).expect("the store that was just written");

@@ -22,10 +22,10 @@ pub(crate) enum Format {
 
 /// Which configuration to read.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The configuration [default: config.toml, where it exists]
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 impl ConfigFile {

@@ -59,7 +59,11 @@ pub(crate) fn event(n: u64) -> Event {
         action: action.into(),
         title: title.into(),
         message: Message {
-            marks: vec![Mark { start, end: start + name.len(), link: (n % 2 == 0).then(|| format!("/documents/{n}")) }],
+            marks: vec![Mark {
+                start,
+                end: start + name.len(),
+                link: n.is_multiple_of(2).then(|| format!("/documents/{n}")),
+            }],
             text,
         },
         outcome: Outcome::ALL[at(6, 5)],
@@ -81,14 +85,14 @@ pub(crate) fn event(n: u64) -> Event {
             .collect(),
         source: Source {
             ip: (pick(16, 4) > 0)
-                .then(|| if n % 2 == 0 { "203.0.113.7".parse() } else { "2001:db8::1".parse() }.unwrap()),
+                .then(|| if n.is_multiple_of(2) { "203.0.113.7".parse() } else { "2001:db8::1".parse() }.unwrap()),
             user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".to_owned()),
         },
         request: (!own).then(|| RequestFacts {
             id: format!("req-{}", pick(17, 500)),
             method: "POST".to_owned(),
             path: format!("/api/v1/documents/{n}"),
-            status: (n % 5 > 0).then_some(201),
+            status: (!n.is_multiple_of(5)).then_some(201),
             duration_ms: n % 1000,
         }),
         rule: (!own).then(|| RuleFacts { file: "documents.toml".into(), version: "sha256:9f2c".into() }),
@@ -116,9 +120,9 @@ fn actor(which: usize, own: bool) -> Actor {
 
 fn target(id: u64, name: &str) -> Target {
     Target {
-        kind: if id % 3 == 0 { "member" } else { "document" }.to_owned(),
-        id: (id % 7 > 0).then(|| id.to_string()),
-        name: (id % 5 > 0).then(|| name.to_owned()),
+        kind: if id.is_multiple_of(3) { "member" } else { "document" }.to_owned(),
+        id: (!id.is_multiple_of(7)).then(|| id.to_string()),
+        name: (!id.is_multiple_of(5)).then(|| name.to_owned()),
         link: None,
     }
 }
