@@ -6,7 +6,7 @@
 //! event is on disk (or in the spill file, and counted) when the future of
 //! [`Witness::observe`] is done.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::capture::body::Copier;
 use crate::capture::{Observe, Pending, Wants, Witness};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Headers, Request, Response};
-use crate::identity::{Identity, Inquiry};
+use crate::identity::{Identity, Inquiry, Who};
 use crate::memory::{Lesson, Memory};
 use crate::outgoing::{Get, Outgoing};
 use crate::record::Recorder;
@@ -109,7 +109,7 @@ impl Observe for Pipeline {
             return None;
         };
         self.0.counters.watched.inc();
-        Some(Box::new(Watch { pipeline: self.0.clone(), found, inquiry: None, fetched: Fetched::default() }))
+        Some(Box::new(Watch { pipeline: self.0.clone(), found, inquiry: None, fetched: None }))
     }
 }
 
@@ -118,7 +118,8 @@ struct Watch {
     pipeline: Arc<Inner>,
     found: Found,
     inquiry: Option<Inquiry>,
-    fetched: Fetched,
+    /// None where nothing is looked up.
+    fetched: Option<Fetched>,
 }
 
 /// What look-ups said before the request went on; learned only if it succeeds.
@@ -132,13 +133,15 @@ impl Witness for Watch {
 
     fn begin(&mut self, request: &Request) -> Option<Pending> {
         self.inquiry = self.pipeline.ask_who(self.found, request);
-        self.pipeline.clone().look_up(self.found, request, &self.fetched)
+        let (pending, fetched) = self.pipeline.look_up(self.found, request)?;
+        self.fetched = Some(fetched);
+        Some(pending)
     }
 
     fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
         let Watch { pipeline, found, inquiry, fetched } = *self;
         Box::pin(async move {
-            let fetched = std::mem::take(&mut *fetched.lock().unwrap_or_else(PoisonError::into_inner));
+            let fetched = fetched.map(|fetched| std::mem::take(&mut *lock(&fetched))).unwrap_or_default();
             let derived = pipeline.conclude(found, &exchange, inquiry, &fetched).await;
             drop(exchange);
             pipeline.keep(derived).await;
@@ -163,7 +166,7 @@ impl Inner {
         let caller = match inquiry {
             Some(inquiry) => {
                 let who = inquiry.finish(exchange.response.as_ref().map(|response| response.status)).await;
-                Caller { actor: who.actor, claims: who.claims }
+                self.caller(who)
             }
             None => Caller::default(),
         };
@@ -175,12 +178,25 @@ impl Inner {
         derived
     }
 
+    /// Who it was; what verified claims do not say by their usual names the rules may know where to find.
+    fn caller(&self, who: Who) -> Caller {
+        let mut actor = who.actor;
+        if let Some(named) = Some(&who.claims).filter(|claims| !claims.is_null()).and_then(|it| self.rules.actor_of(it))
+        {
+            actor.id = actor.id.or(named.id);
+            actor.name = actor.name.or(named.name);
+            actor.email = actor.email.or(named.email);
+        }
+        Caller { actor, claims: who.claims }
+    }
+
     fn learn(&self, lessons: &[Lesson]) {
+        if lessons.is_empty() {
+            return;
+        }
         let forgotten = self.memory.learn(lessons);
         if let Some(recorder) = &self.recorder {
-            if !lessons.is_empty() {
-                recorder.remember(lessons.to_vec());
-            }
+            recorder.remember(lessons.to_vec());
             if !forgotten.is_empty() {
                 recorder.forget(forgotten);
             }
@@ -201,32 +217,35 @@ impl Inner {
     }
 
     /// Asks the platform, with the caller's credential, for things that memory lacks and this request may take away.
-    fn look_up(self: Arc<Self>, found: Found, request: &Request, fetched: &Fetched) -> Option<Pending> {
-        let lookups = self.lookups.clone()?;
+    fn look_up(self: &Arc<Self>, found: Found, request: &Request) -> Option<(Pending, Fetched)> {
+        let lookups = self.lookups.as_ref()?;
         let wanted = self.rules.lookups(found, request, &self.memory);
         if wanted.is_empty() {
             return None;
         }
-        let (headers, fetched) = (credentials(request), fetched.clone());
-        Some(Box::pin(async move {
+        let (this, lookups, headers) = (Arc::clone(self), lookups.clone(), credentials(request));
+        let fetched = Fetched::default();
+        let found = Arc::clone(&fetched);
+        let pending = Box::pin(async move {
             let all = wanted.iter().map(|lookup| async {
-                self.counters.lookups.inc();
+                this.counters.lookups.inc();
                 let lessons = lookups
                     .ask(lookup, headers.clone())
                     .await
-                    .map(|response| self.rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
+                    .map(|response| this.rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
                 match lessons {
                     Some(lessons) if !lessons.is_empty() => {
-                        fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(lessons);
+                        lock(&found).extend(lessons);
                     }
                     _ => {
-                        self.counters.lookups_failed.inc();
+                        this.counters.lookups_failed.inc();
                     }
                 }
             });
             // Too late is the same as unknown: the request must not wait for our curiosity.
             let _ = tokio::time::timeout(lookups.timeout, futures_util::future::join_all(all)).await;
-        }))
+        });
+        Some((pending, fetched))
     }
 }
 
@@ -239,6 +258,10 @@ impl Lookups {
         copy.push(&answer.body);
         Some(Response { status: answer.status, body: copy.finish(true), headers: answer.headers })
     }
+}
+
+fn lock(fetched: &Fetched) -> MutexGuard<'_, Vec<Lesson>> {
+    fetched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The caller's own credentials: a look-up may see what the caller may see, no more.

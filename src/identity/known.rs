@@ -31,7 +31,8 @@ pub(super) enum Entry {
 
 /// Bounded memory of credentials.
 pub(super) struct Known {
-    key: [u8; 32],
+    /// Ready to take a credential: what the key itself costs is paid once.
+    keyed: Hmac<Sha256>,
     generations: Mutex<Generations>,
 }
 
@@ -46,13 +47,13 @@ impl Known {
     pub(super) fn new(key: [u8; 32], most: usize) -> Known {
         let half = (most / 2).max(1);
         Known {
-            key,
+            keyed: Hmac::<Sha256>::new_from_slice(&key).expect("an HMAC takes a key of any length"),
             generations: Mutex::new(Generations { young: HashMap::new(), old: HashMap::new(), half, flights: 0 }),
         }
     }
 
     pub(super) fn fingerprint(&self, credential: &str) -> Fingerprint {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
+        let mut mac = self.keyed.clone();
         mac.update(credential.as_bytes());
         mac.finalize().into_bytes().into()
     }

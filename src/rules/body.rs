@@ -4,6 +4,7 @@
 //! read gives no value and a reason; a name that stands twice in one object
 //! gives no value either: which of the two the platform took, nobody knows.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +29,12 @@ pub(crate) struct Content {
 
 /// Reads a body. `which` (`request`, `response`) is for the reason.
 pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
-    let media = headers.first("content-type").unwrap_or("").to_ascii_lowercase();
+    let media = headers.first("content-type").unwrap_or("");
+    let media = if media.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(media.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(media)
+    };
     if !body.parts.is_empty() || media.starts_with("multipart/form-data") {
         return multipart(body, which);
     }
@@ -50,7 +56,9 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
     if content.is_empty() {
         return Content::default();
     }
-    let value = if media.starts_with("application/x-www-form-urlencoded") {
+    let value = if is_plain_json(&media) {
+        json(content)
+    } else if media.starts_with("application/x-www-form-urlencoded") {
         return Content { value: pairs(url::form_urlencoded::parse(content)), is_form: true, ..Content::default() };
     } else if media.contains("ndjson") || media.contains("jsonl") || media.contains("json-seq") {
         content
@@ -75,6 +83,11 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
             ..Content::default()
         },
     }
+}
+
+/// What most bodies are; every other sort of JSON is looked for in the name.
+fn is_plain_json(media: &str) -> bool {
+    media.strip_prefix("application/json").is_some_and(|rest| rest.is_empty() || rest.starts_with(';'))
 }
 
 /// The engine's words on a JSON error without the offending text, which may be a secret.
@@ -123,7 +136,7 @@ fn upload(part: &Part) -> Value {
 }
 
 /// Names and texts as a table; a name that comes again, or ends in `[]`, has a list.
-pub(crate) fn pairs<'a>(pairs: impl Iterator<Item = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>) -> Value {
+pub(crate) fn pairs<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Value {
     let mut names: Vec<(String, Vec<Value>, bool)> = Vec::new();
     for (name, value) in pairs {
         let listed = name.ends_with("[]");

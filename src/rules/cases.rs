@@ -1,5 +1,6 @@
 //! The tests that stand inside rule files, run through the same code as traffic.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,7 +164,7 @@ impl World<'_> {
         of_rules
             .filter_map(|template| {
                 let at = template.names.iter().position(|name| &**name == "workspace")?;
-                template.captures(path)?.into_iter().nth(at)
+                template.captures(path)?.into_iter().nth(at).map(Cow::into_owned)
             })
             .next()
     }

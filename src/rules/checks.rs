@@ -170,7 +170,8 @@ fn names(
         known.insert(format!("{name}_link"));
         known.insert(name);
     }
-    let parameters: BTreeSet<&str> = bounds.iter().flat_map(|bound| bound.place.names()).map(|name| &**name).collect();
+    let parameters: BTreeSet<&str> =
+        bounds.iter().flat_map(|bound| bound.place.names().iter()).map(|name| &**name).collect();
     for part in written {
         let Ok(expression) = Expression::compile(part.expression) else { continue };
         for name in &expression.names {

@@ -15,6 +15,16 @@ use super::ready::{Action, By, Fetch, Identity, Kind, NameForm, Ready, Seen, Tar
 use super::template::{self, Text};
 use crate::problem::{Problem, SourceFile, nearest};
 
+/// Names whose values no thing has a part in.
+const OF_THE_EXCHANGE: [&str; 12] =
+    ["path", "query", "header", "input", "uploads", "status", "reply", "output", "error", "claim", "each", "index"];
+
+/// Whether `each` or `join` asks for more than the exchange.
+fn each_asks_for_things(action: &Action) -> bool {
+    let listed = action.each.iter().chain(&action.join);
+    !listed.flat_map(Chain::roots).all(|root| OF_THE_EXCHANGE.contains(&root))
+}
+
 /// What is made while files are compiled.
 pub(crate) struct Compiler {
     pub(crate) problems: Vec<Problem>,
@@ -186,6 +196,7 @@ impl Compiler {
             changes: fields(changes),
             otherwise: shape.otherwise,
             each: (!shape.each.is_empty()).then(|| self.chain(here, &shape.each)),
+            each_asks_for_things: false,
             join: (!shape.join.is_empty()).then(|| self.chain(here, &shape.join)),
             by: by(shape.by.as_ref()),
             target: self.target(here, &shape.target),
@@ -203,6 +214,7 @@ impl Compiler {
             tests: shape.tests.clone(),
         };
         action.roots = roots_of(&action);
+        action.each_asks_for_things = each_asks_for_things(&action);
         action
     }
 

@@ -10,10 +10,11 @@ use minijinja::value::ValueKind;
 use uuid::Uuid;
 
 use super::element::{Element, Setting};
-use super::expression::{Chain, as_text, is_there};
+use super::expression::{Chain, as_text, attribute, is_there};
 use super::learn;
 use super::operation::{Operation, Whole, credential_facts};
 use super::ready::{Action, Bound, Entry, Place, Ready};
+use super::route::Template;
 use super::scope::{Facts, Frame};
 use super::{Caller, Derived, Found, RuleSet};
 use crate::event::{Actor, ActorKind, Event, Message, Outcome, RequestFacts, RuleFacts, Source};
@@ -42,14 +43,35 @@ pub(crate) fn derive(
     if whole.outcome == Outcome::Success {
         run.derived.lessons.extend(fetched.iter().cloned());
     }
+    let mut made = Made::default();
     if let Some(entry) = found.rules.and_then(|at| set.ready.entries.get(at)) {
-        run.rules(entry, |run, place| run.whole.operation(place, &|name| entry.asks.contains(name)));
+        run.rules(entry, &mut made, |whole, place| match place {
+            Place::Path(template) => whole.operation(template, &|name| entry.asks.contains(name)),
+            Place::Field(_) => None,
+        });
     }
     if let Some(entry) = found.watch.and_then(|at| set.ready.entries.get(at)) {
-        run.watch(entry, found.taken);
+        if found.watch != found.rules {
+            made = Made::default();
+        }
+        run.watch(entry, found.taken, &mut made);
     }
     run.credit();
     run.derived
+}
+
+/// The operation that was put together last. Everything at one entry stands at templates of one shape and shares
+/// it, unless the parameters are called differently.
+#[derive(Default)]
+struct Made(Option<(Arc<[Arc<str>]>, Operation)>);
+
+impl Made {
+    fn of(&mut self, names: &Arc<[Arc<str>]>, make: impl FnOnce() -> Option<Operation>) -> Option<&Operation> {
+        if self.0.as_ref().is_none_or(|(known, _)| known != names) {
+            self.0 = make().map(|operation| (Arc::clone(names), operation));
+        }
+        self.0.as_ref().map(|(_, operation)| operation)
+    }
 }
 
 /// One derivation under way.
@@ -62,9 +84,13 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The actions of an entry: those that say `otherwise` only if no other fired.
-    fn rules(&mut self, entry: &'a Entry, operation: impl Fn(&Run<'a>, &Place) -> Option<Operation>) {
+    fn rules(
+        &mut self,
+        entry: &'a Entry,
+        made: &mut Made,
+        operation: impl Fn(&Whole<'a>, &Place) -> Option<Operation>,
+    ) {
         let ready = &self.set.ready;
-        let mut made: Option<(&Place, Operation)> = None;
         let mut fired = false;
         for otherwise in [false, true] {
             for bound in &entry.rules {
@@ -75,11 +101,9 @@ impl<'a> Run<'a> {
                 if otherwise && fired {
                     return;
                 }
-                // Rules of one template share an operation unless they call its parameters differently.
-                if made.as_ref().is_none_or(|(place, _)| place.names() != bound.place.names()) {
-                    made = operation(self, &bound.place).map(|operation| (&*bound.place, operation));
-                }
-                let Some((_, operation)) = &made else { continue };
+                let Some(operation) = made.of(bound.place.names(), || operation(self.whole, &bound.place)) else {
+                    continue;
+                };
                 let events = self.action(action, bound, operation);
                 // Several that say `otherwise` may fire together.
                 fired |= events && !otherwise;
@@ -88,24 +112,22 @@ impl<'a> Run<'a> {
     }
 
     /// What looks on besides rules: kinds, `learn`, sign-ins, the fields of a GraphQL endpoint.
-    fn watch(&mut self, entry: &'a Entry, taken: bool) {
-        let asks = |name: &str| entry.asks.contains(name);
-        if !taken {
-            for teacher in &entry.teachers {
-                let place = Place::Path(Arc::clone(&teacher.template));
-                if let Some(operation) = self.whole.operation(&place, &asks) {
-                    learn::from_address(self, teacher, &operation);
-                }
-            }
+    fn watch(&mut self, entry: &'a Entry, taken: bool, made: &mut Made) {
+        let (asks, whole) = (|name: &str| entry.asks.contains(name), self.whole);
+        let mut at = |template: &Template, act: &mut dyn FnMut(&Operation)| {
+            made.of(&template.names, || whole.operation(template, &asks)).into_iter().for_each(act);
+        };
+        for teacher in entry.teachers.iter().filter(|_| !taken) {
+            at(&teacher.template, &mut |operation| learn::from_address(self, teacher, operation));
         }
         for (number, place) in &entry.learns {
-            if let Some(operation) = self.whole.operation(place, &asks) {
-                learn::from_elsewhere(self, *number, &operation);
+            if let Place::Path(template) = &**place {
+                at(template, &mut |operation| learn::from_elsewhere(self, *number, operation));
             }
         }
         for (number, place) in &entry.seen {
-            if let Some(operation) = self.whole.operation(place, &asks) {
-                self.sighting(*number, &operation);
+            if let Place::Path(template) = &**place {
+                at(template, &mut |operation| self.sighting(*number, operation));
             }
         }
         if let Some(endpoint) = entry.endpoint.and_then(|at| self.set.ready.endpoints.get(at)) {
@@ -123,7 +145,9 @@ impl<'a> Run<'a> {
                 let Some(entry) = table.find(&field.name) else { continue };
                 let asks = |name: &str| entry.asks.contains(name);
                 if !entry.ignored {
-                    self.rules(entry, |run, place| Some(run.whole.field_operation(place, &field, &asks)));
+                    self.rules(entry, &mut Made::default(), |whole, place| {
+                        Some(whole.field_operation(place, &field, &asks))
+                    });
                 }
                 for (number, place) in &entry.learns {
                     let operation = self.whole.field_operation(place, &field, &asks);
@@ -152,8 +176,12 @@ impl<'a> Run<'a> {
         };
         let length = elements.len();
         let before = self.derived.events.len();
+        let mut base = Some(base);
         for (index, each) in elements.into_iter().take(MOST_EVENTS).enumerate() {
-            let Some(element) = Element::new(&setting, &base, each, index, length) else { continue };
+            // The last element takes the frame itself: most actions have only one.
+            let own = if index + 1 == length { base.take() } else { base.clone() };
+            let Some(own) = own else { break };
+            let Some(element) = Element::new(&setting, own, each, index, length) else { continue };
             if !action.failures && matches!(element.outcome, Outcome::Failure | Outcome::Denied) {
                 continue;
             }
@@ -183,7 +211,10 @@ impl<'a> Run<'a> {
             details: element.details(),
             missing,
             rule: Some(RuleFacts { file: Arc::clone(&action.file), version: Arc::clone(&self.set.version) }),
-            ..self.bare_event()
+            id: event_id(self.whole, self.derived.events.len()),
+            time: self.whole.finished,
+            source: self.source(),
+            request: Some(self.request()),
         }
     }
 
@@ -193,40 +224,41 @@ impl<'a> Run<'a> {
         Event {
             message: Message::plain(format!("unclassified {} {}", request.method, request.path())),
             missing: vec![crate::event::Missing { name: "operation".to_owned(), reason: why }],
-            ..self.bare_event()
-        }
-    }
-
-    /// What every event of this exchange has.
-    fn bare_event(&self) -> Event {
-        let exchange = self.whole.exchange;
-        let request = &exchange.request;
-        let time = exchange.finished();
-        let agent = request.headers.first("user-agent").map(|agent| cut(agent, USER_AGENT_BYTES).to_owned());
-        let id = request.headers.first("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128);
-        Event {
-            id: event_id(exchange, self.derived.events.len()),
-            time,
+            id: event_id(self.whole, self.derived.events.len()),
+            time: self.whole.finished,
             workspace: None,
             category: "Unclassified".into(),
             action: "unclassified".into(),
             title: "unclassified request".into(),
-            message: Message::default(),
             outcome: self.whole.outcome,
             actor: self.actor(""),
             targets: Vec::new(),
             changes: Vec::new(),
             details: serde_json::Map::new(),
-            missing: Vec::new(),
-            source: Source { ip: request.client.or(request.peer), user_agent: agent },
-            request: Some(RequestFacts {
-                id: id.map_or_else(|| exchange.id.to_string(), str::to_owned),
-                method: request.method.clone(),
-                path: request.path().to_owned(),
-                status: exchange.response.as_ref().map(|response| response.status),
-                duration_ms: u64::try_from(exchange.duration.as_millis()).unwrap_or(u64::MAX),
-            }),
+            source: self.source(),
+            request: Some(self.request()),
             rule: None,
+        }
+    }
+
+    /// Where the request came from.
+    fn source(&self) -> Source {
+        let request = &self.whole.exchange.request;
+        let agent = request.headers.first("user-agent").map(|agent| cut(agent, USER_AGENT_BYTES).to_owned());
+        Source { ip: request.client.or(request.peer), user_agent: agent }
+    }
+
+    /// What is kept of the request.
+    fn request(&self) -> RequestFacts {
+        let exchange = self.whole.exchange;
+        let request = &exchange.request;
+        let id = request.headers.first("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128);
+        RequestFacts {
+            id: id.map_or_else(|| exchange.id.to_string(), str::to_owned),
+            method: request.method.clone(),
+            path: request.path().to_owned(),
+            status: exchange.response.as_ref().map(|response| response.status),
+            duration_ms: u64::try_from(exchange.duration.as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -254,7 +286,7 @@ impl<'a> Run<'a> {
     /// Ties the credentials of a successful exchange to a person.
     fn sighting(&mut self, number: usize, operation: &Operation) {
         let Some(seen) = self.set.ready.identity.seen.get(number).filter(|_| operation.teaches()) else { return };
-        let mut frame = Arc::new(Frame::of(Arc::clone(&operation.facts)));
+        let mut frame = Arc::clone(&operation.frame);
         let mut tokens: Vec<String> = Vec::new();
         for expression in &seen.tokens {
             for token in elements(&expression.value(&frame)).unwrap_or_default() {
@@ -285,8 +317,7 @@ pub(crate) fn elements(value: &Value) -> Option<Vec<Value>> {
 
 /// A person from a value: an id, an e-mail address, or an object with `id`, `name`, `email`.
 fn person(value: &Value) -> Option<Actor> {
-    let field =
-        |name: &str| value.get_attr(name).ok().and_then(|value| as_text(&value)).filter(|text| !text.is_empty());
+    let field = |name: &str| as_text(&attribute(value, name)).filter(|text| !text.is_empty());
     let actor = match value.kind() {
         ValueKind::Map => Actor {
             kind: ActorKind::User,
@@ -310,7 +341,7 @@ pub(crate) fn credential(ready: &Ready, request: &Request) -> Option<String> {
     if chain.0.is_empty() {
         return None;
     }
-    let (facts, lets) = credential_facts(request);
+    let (facts, lets) = credential_facts(request, &|root| chain.roots().any(|asked| asked == root));
     let frame = Arc::new(Frame { lets, ..Frame::of(Arc::new(facts)) });
     as_text(&chain.value(&frame)).filter(|token| !token.is_empty())
 }
@@ -324,9 +355,9 @@ pub(crate) fn actor_of(ready: &Ready, claims: &serde_json::Value) -> Option<Acto
 
 /// A UUIDv7 (RFC 9562) of the time the exchange ended, the event's number in it, and the exchange's own
 /// random bits: deriving again gives the same number, and events of one exchange sort in their order.
-fn event_id(exchange: &Exchange, number: usize) -> Uuid {
-    let millis = u64::try_from(exchange.finished().as_millisecond()).unwrap_or(0);
-    let (_, random) = exchange.id.as_u64_pair();
+fn event_id(whole: &Whole<'_>, number: usize) -> Uuid {
+    let millis = u64::try_from(whole.finished.as_millisecond()).unwrap_or(0);
+    let (_, random) = whole.exchange.id.as_u64_pair();
     let number = u64::try_from(number).unwrap_or(u64::MAX) & 0x0FFF;
     let high = (millis << 16) | (7 << 12) | number;
     Uuid::from_u64_pair(high, (random & 0x3FFF_FFFF_FFFF_FFFF) | (2 << 62))

@@ -6,7 +6,7 @@ use minijinja::Value;
 use serde_json::Map;
 
 use super::derive::elements;
-use super::expression::{as_id, as_text, dig, is_there};
+use super::expression::{as_id, as_text, attribute, dig, is_there};
 use super::operation::Operation;
 use super::ready::{Action, Bound, By, Kind, Ready, Target, Whose};
 use super::scope::{Frame, Known, Sent, thing_of};
@@ -14,6 +14,9 @@ use super::template::{Absent, write_value};
 use super::things::{Stands, View, to_json};
 use crate::event::{self, Change, Message, Missing, Outcome};
 use crate::memory::Recall;
+
+/// What every element of an operation begins with: a frame, and the target.
+pub(crate) type Base = (Arc<Frame>, Option<Arc<Known>>);
 
 /// An action at its place, for one operation.
 pub(crate) struct Setting<'a> {
@@ -36,8 +39,7 @@ impl<'a> Setting<'a> {
         operation: &'a Operation,
     ) -> Setting<'a> {
         let kinds = &ready.kinds;
-        let bare = Arc::new(Frame::of(Arc::clone(&operation.facts)));
-        let workspace = as_text(&action.in_workspace.value(&bare)).filter(|id| !id.is_empty());
+        let workspace = as_text(&action.in_workspace.value(&operation.frame)).filter(|id| !id.is_empty());
         let mut setting = Setting { kinds, memory, action, bound, operation, workspace, on_route: Vec::new() };
         for on in bound.on_route.iter().rev() {
             let (Some(kind), Whose::Address { id, exact }) = (kinds.get(on.kind), on.whose) else { continue };
@@ -56,7 +58,7 @@ impl<'a> Setting<'a> {
             if kind.type_.0.is_empty() {
                 return None;
             }
-            as_text(&kind.type_.value(&Arc::new(Frame::of(Arc::clone(&self.operation.facts)))))
+            as_text(&kind.type_.value(&self.operation.frame))
         });
         let workspace = self.workspace.as_deref().unwrap_or("");
         View { kind, operation: self.operation, memory: self.memory, workspace, type_ }
@@ -65,12 +67,12 @@ impl<'a> Setting<'a> {
     /// The value of a route's parameter by its number.
     fn parameter(&self, number: usize) -> Option<String> {
         let name = self.bound.place.names().get(number)?;
-        as_id(&self.operation.facts.path.get_attr(name).ok()?)
+        as_id(&attribute(&self.operation.facts.path, name))
     }
 
     /// What is seen before there are elements, and the target as far as it is known then.
-    pub(crate) fn base(&self) -> (Arc<Frame>, Option<Known>) {
-        let mut frame = Frame::of(Arc::clone(&self.operation.facts));
+    pub(crate) fn base(&self) -> Base {
+        let mut frame = (*self.operation.frame).clone();
         frame.things.clone_from(&self.on_route);
         if self.action.asks_for("workspace")
             && !self
@@ -81,7 +83,11 @@ impl<'a> Setting<'a> {
             frame.workspace = self.workspace_thing();
         }
         let mut frame = Arc::new(frame);
-        let target = self.target(&frame);
+        // With `each` every element has its own target.
+        if self.action.each.is_some() && !self.action.each_asks_for_things {
+            return (frame, None);
+        }
+        let target = self.target(&frame).map(Arc::new);
         self.put_target(&mut frame, target.as_ref());
         (frame, target)
     }
@@ -94,11 +100,11 @@ impl<'a> Setting<'a> {
     }
 
     /// The target as an expression sees it, and what was sent about it.
-    fn put_target(&self, frame: &mut Arc<Frame>, target: Option<&Known>) {
+    fn put_target(&self, frame: &mut Arc<Frame>, target: Option<&Arc<Known>>) {
         let Some(target) = target else { return };
         let kind = self.bound.target.and_then(|(kind, _)| self.kinds.get(kind));
         let frame = Arc::make_mut(frame);
-        let value = Value::from_object(target.clone());
+        let value = Value::from_dyn_object(Arc::clone(target));
         frame.things.retain(|(name, _)| *name != target.kind);
         frame.things.push((Arc::clone(&target.kind), value.clone()));
         frame.target = value;
@@ -138,7 +144,7 @@ impl<'a> Setting<'a> {
 pub(crate) struct Element<'a> {
     pub(crate) setting: &'a Setting<'a>,
     frame: Arc<Frame>,
-    pub(crate) target: Option<Known>,
+    pub(crate) target: Option<Arc<Known>>,
     pub(crate) outcome: Outcome,
 }
 
@@ -146,13 +152,13 @@ impl<'a> Element<'a> {
     /// Puts an element of `length` together; `None` if the action does not fire for it.
     pub(crate) fn new(
         setting: &'a Setting<'a>,
-        base: &(Arc<Frame>, Option<Known>),
+        base: Base,
         each: Value,
         index: usize,
         length: usize,
     ) -> Option<Element<'a>> {
         let action = setting.action;
-        let (mut frame, mut target) = base.clone();
+        let (mut frame, mut target) = base;
         if action.each.is_some() {
             let own = Arc::make_mut(&mut frame);
             own.index = if is_there(&each) { Value::from(index) } else { Value::UNDEFINED };
@@ -161,7 +167,7 @@ impl<'a> Element<'a> {
                 let joined = partner(setting, &frame, index, length);
                 Arc::make_mut(&mut frame).joined = joined;
             }
-            target = setting.target(&frame);
+            target = setting.target(&frame).map(Arc::new);
             setting.put_target(&mut frame, target.as_ref());
         }
         for with in &action.with {
@@ -251,7 +257,7 @@ impl<'a> Element<'a> {
             let (_, value) = self.frame.things.iter().rev().find(|(name, _)| *name == with.name)?;
             thing_of(value).filter(|thing| thing.label().is_some())
         });
-        let all = self.target.iter().chain(with);
+        let all = self.target.as_deref().into_iter().chain(with);
         all.map(|thing| event::Target {
             kind: thing.type_.clone().unwrap_or_else(|| thing.kind.to_string()),
             id: thing.id.clone(),
@@ -284,7 +290,7 @@ impl<'a> Element<'a> {
 
     /// The target's kind, seen from here.
     pub(crate) fn target_view(&self) -> Option<(View<'_>, &Known)> {
-        let target = self.target.as_ref()?;
+        let target = self.target.as_deref()?;
         let kind = self.setting.kinds.get(self.setting.bound.target?.0)?;
         Some((self.setting.view(kind, target.type_.clone()), target))
     }

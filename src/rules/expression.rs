@@ -39,6 +39,12 @@ pub(crate) struct Expression {
 #[derive(Debug)]
 enum Form {
     Path(Box<[Arc<str>]>),
+    /// A path compared with a text: `joined.status != 'error'`.
+    Compared {
+        path: Box<[Arc<str>]>,
+        equal: bool,
+        text: Value,
+    },
     Code(minijinja::Expression<'static, 'static>),
 }
 
@@ -49,6 +55,11 @@ impl Expression {
         if is_plain_path(text) {
             let path = text.split('.').map(Arc::from).collect();
             return Ok(Expression { form: Form::Path(path), names: vec![text.into()] });
+        }
+        if let Some((path, equal, literal)) = comparison(text) {
+            let names = vec![path.into()];
+            let path = path.split('.').map(Arc::from).collect();
+            return Ok(Expression { form: Form::Compared { path, equal, text: Value::from(literal) }, names });
         }
         let code = ENVIRONMENT
             .compile_expression_owned(text.to_owned())
@@ -63,6 +74,7 @@ impl Expression {
     pub(crate) fn value(&self, frame: &Arc<Frame>) -> Value {
         match &self.form {
             Form::Path(path) => frame.look_up(path),
+            Form::Compared { path, equal, text } => Value::from((frame.look_up(path) == *text) == *equal),
             Form::Code(code) => {
                 let root = Value::from_dyn_object(Arc::clone(frame));
                 code.eval(root)
@@ -77,6 +89,19 @@ impl Expression {
     pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| name.split('.').next().unwrap_or(name))
     }
+}
+
+/// The parts of `path == 'text'` and `path != 'text'`: the path, whether `==`, the text.
+fn comparison(text: &str) -> Option<(&str, bool, &str)> {
+    let (at, equal) = match (text.find("=="), text.find("!=")) {
+        (Some(at), None) => (at, true),
+        (None, Some(at)) => (at, false),
+        _ => return None,
+    };
+    let path = text.get(..at)?.trim_end();
+    let literal = text.get(at + 2..)?.trim_start();
+    let inside = ['\'', '"'].into_iter().find_map(|quote| literal.strip_prefix(quote)?.strip_suffix(quote))?;
+    (is_plain_path(path) && !inside.contains(['\'', '"', '\\'])).then_some((path, equal, inside))
 }
 
 fn is_plain_path(text: &str) -> bool {
@@ -98,6 +123,11 @@ impl Chain {
         self.0.iter().map(|expression| expression.value(frame)).find(is_there).unwrap_or_default()
     }
 
+    /// The first words of the names that any of them asks for.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(Expression::roots)
+    }
+
     /// Every dotted name that any of them asks for.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|expression| expression.names.iter().map(|name| &**name))
@@ -107,6 +137,9 @@ impl Chain {
 /// A value as text for comparing and for ids: text, numbers and booleans; nothing for the rest.
 pub(crate) fn as_text(value: &Value) -> Option<String> {
     use minijinja::value::ValueKind;
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
     match value.kind() {
         ValueKind::String | ValueKind::Number => Some(value.to_string()),
         // Jinja's own words for them are Python's.
@@ -128,11 +161,18 @@ pub(crate) fn dig(value: &Value, path: &str) -> Value {
     if path == "." {
         return value.clone();
     }
-    let mut at = value.clone();
-    for word in path.split('.') {
-        at = at.get_attr(word).unwrap_or_default();
+    let Some((first, mut rest)) = path.split_once('.') else { return attribute(value, path) };
+    let mut at = attribute(value, first);
+    while let Some((word, after)) = rest.split_once('.') {
+        at = attribute(&at, word);
+        rest = after;
     }
-    at
+    attribute(&at, rest)
+}
+
+/// A field of a value; undefined where there is none. Asking the engine itself would make an error out of that.
+pub(crate) fn attribute(value: &Value, name: &str) -> Value {
+    value.as_object().and_then(|object| object.get_value_by_str(name)).unwrap_or_default()
 }
 
 /// A part of an expression outside quotes that the language refuses, and where.
@@ -180,7 +220,7 @@ mod tests {
 
     fn value(text: &str) -> Value {
         let facts = Facts {
-            input: Value::from_serialize_json(r#"{"a":{"b":1},"zero":0,"no":false,"null":null}"#),
+            input: Value::from_serialize_json(r#"{"a":{"b":1},"text":"error","zero":0,"no":false,"null":null}"#),
             ..Facts::default()
         };
         Expression::compile(text).unwrap().value(&Arc::new(Frame::of(Arc::new(facts))))
@@ -211,6 +251,24 @@ mod tests {
         }
         for text in ["input.x", "input.x == 1", "input.x.y and true", "not (input.zero is defined)", "changed('x')"] {
             assert!(!value(text).is_true(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_with_a_text_says_what_the_engine_says() {
+        for path in ["input.text", "input.zero", "input.a", "input.x.y", "nothing", "input.no"] {
+            for operator in ["==", "!="] {
+                for literal in ["'error'", "\"0\"", "''", "'false'"] {
+                    let text = format!("{path} {operator} {literal}");
+                    assert!(matches!(Expression::compile(&text).unwrap().form, Form::Compared { .. }), "{text}");
+                    let engine = format!("({path}) {operator} ({literal})");
+                    assert!(matches!(Expression::compile(&engine).unwrap().form, Form::Code(_)), "{engine}");
+                    assert_eq!(value(&text), value(&engine), "{text}");
+                }
+            }
+        }
+        for other in ["a == 'b' == 'c'", "a != 'b' and c == 'd'", "true == 'x'", "a == 'b\\n'", "a == 'b' ~ 'c'"] {
+            assert!(comparison(other).is_none(), "{other}");
         }
     }
 

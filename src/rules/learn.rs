@@ -2,18 +2,15 @@
 //! collection, in other places that a kind names, and the target of an action.
 //! Only a success teaches.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::derive::{Run, elements};
 use super::element::Element;
-use super::expression::{as_id, as_text, dig};
+use super::expression::{as_id, as_text, attribute, dig};
 use super::operation::Operation;
 use super::ready::{Kind, Teacher};
-use super::scope::Frame;
 use super::things::View;
 use crate::event::Outcome;
 use crate::memory::Lesson;
@@ -24,11 +21,11 @@ const MOST_THINGS: usize = 10_000;
 /// What an exchange at a kind's address or collection teaches.
 pub(crate) fn from_address(run: &mut Run<'_>, teacher: &Teacher, operation: &Operation) {
     let Some(kind) = run.set.ready.kinds.get(teacher.kind).filter(|_| operation.teaches()) else { return };
-    let seen = run.whole.exchange.finished();
+    let seen = run.whole.finished;
     let workspace = workspace_of(kind, operation);
     let view = view(run, kind, operation, &workspace);
     let id = teacher.id.and_then(|id| teacher.template.names.get(id));
-    let id = id.and_then(|name| as_id(&operation.facts.path.get_attr(name).ok()?));
+    let id = id.and_then(|name| as_id(&attribute(&operation.facts.path, name)));
     let mut lessons = Vec::new();
     if teacher.collection {
         collection(&view, seen, &mut lessons);
@@ -81,10 +78,10 @@ pub(crate) fn from_elsewhere(run: &mut Run<'_>, number: usize, operation: &Opera
     let ready = &run.set.ready;
     let Some(learn) = ready.learns.get(number).filter(|_| operation.teaches()) else { return };
     let Some(kind) = ready.kinds.get(learn.kind) else { return };
-    let seen = run.whole.exchange.finished();
-    let frame = Arc::new(Frame::of(Arc::clone(&operation.facts)));
+    let seen = run.whole.finished;
+    let frame = &operation.frame;
     let workspace = match &learn.in_workspace {
-        Some(chain) => as_text(&chain.value(&frame)).unwrap_or_default(),
+        Some(chain) => as_text(&chain.value(frame)).unwrap_or_default(),
         None => workspace_of(kind, operation),
     };
     let objects = if learn.each.0.is_empty() {
@@ -93,7 +90,7 @@ pub(crate) fn from_elsewhere(run: &mut Run<'_>, number: usize, operation: &Opera
         objects.extend(one(kind, output).map(|(object, _)| object));
         objects
     } else {
-        elements(&learn.each.value(&frame)).unwrap_or_default()
+        elements(&learn.each.value(frame)).unwrap_or_default()
     };
     let view = view(run, kind, operation, &workspace);
     let names = if learn.names.is_empty() { &kind.names } else { &learn.names };
@@ -138,14 +135,10 @@ pub(crate) fn many(kind: &Kind, output: &Value) -> Vec<Value> {
 }
 
 fn workspace_of(kind: &Kind, operation: &Operation) -> String {
-    as_text(&kind.in_workspace.value(&Arc::new(Frame::of(Arc::clone(&operation.facts))))).unwrap_or_default()
+    as_text(&kind.in_workspace.value(&operation.frame)).unwrap_or_default()
 }
 
 fn view<'a>(run: &Run<'a>, kind: &'a Kind, operation: &'a Operation, workspace: &'a str) -> View<'a> {
-    let type_ = if kind.type_.0.is_empty() {
-        None
-    } else {
-        as_text(&kind.type_.value(&Arc::new(Frame::of(Arc::clone(&operation.facts)))))
-    };
+    let type_ = if kind.type_.0.is_empty() { None } else { as_text(&kind.type_.value(&operation.frame)) };
     View { kind, operation, memory: run.memory, workspace, type_ }
 }

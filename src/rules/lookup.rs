@@ -9,9 +9,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body;
 use super::element::Setting;
-use super::expression::{as_id, dig};
+use super::expression::{as_id, attribute, dig};
 use super::operation::{Operation, Whole};
-use super::ready::{Action, Bound, Fetch, Kind, Ready, Whose};
+use super::ready::{Action, Bound, Fetch, Kind, Place, Ready, Whose};
 use super::things::View;
 use super::{Caller, Found, learn};
 use crate::event::Outcome;
@@ -36,7 +36,10 @@ pub(crate) fn lookups(ready: &Ready, found: Found, request: &Request, memory: &d
     }
     let Some(entry) = found.rules.and_then(|at| ready.entries.get(at)) else { return lookups };
     let fetches = |bound: &Bound| {
-        bound.on_route.iter().any(|on| ready.kinds.get(on.kind).is_some_and(|kind| !matches!(kind.fetch, Fetch::Never)))
+        let Some(action) = ready.actions.get(bound.action) else { return false };
+        let at_address = bound.on_route.iter().filter(|on| matches!(on.whose, Whose::Address { .. }));
+        let mut kinds = at_address.filter_map(|on| Some((on.kind, ready.kinds.get(on.kind)?)));
+        kinds.any(|(number, kind)| needs(action, bound, number, kind))
     };
     if !entry.rules.iter().any(fetches) {
         return lookups;
@@ -44,15 +47,12 @@ pub(crate) fn lookups(ready: &Ready, found: Found, request: &Request, memory: &d
     let (caller, exchange) = (Caller::default(), head_only(request));
     let whole = Whole::read(&exchange, &caller);
     for bound in &entry.rules {
-        let (Some(action), Some(operation)) =
-            (ready.actions.get(bound.action), whole.operation(&bound.place, &|name| entry.asks.contains(name)))
-        else {
-            continue;
-        };
+        let (Some(action), Place::Path(template)) = (ready.actions.get(bound.action), &*bound.place) else { continue };
+        let Some(operation) = whole.operation(template, &|name| entry.asks.contains(name)) else { continue };
         let setting = Setting::of(ready, memory, action, bound, &operation);
         for on in &bound.on_route {
             let (Some(kind), Whose::Address { id, .. }) = (ready.kinds.get(on.kind), on.whose) else { continue };
-            let id = bound.place.names().get(id).and_then(|name| as_id(&operation.facts.path.get_attr(name).ok()?));
+            let id = bound.place.names().get(id).and_then(|name| as_id(&attribute(&operation.facts.path, name)));
             let Some(id) = id.filter(|_| needs(action, bound, on.kind, kind)) else { continue };
             let view = setting.view(kind, None);
             if is_known(&view, action, bound, on.kind, &id) {
@@ -73,9 +73,10 @@ pub(crate) fn lookups(ready: &Ready, found: Found, request: &Request, memory: &d
 /// Whether an action names a kind: in its texts, as its target, or by a former value.
 fn needs(action: &Action, bound: &Bound, number: usize, kind: &Kind) -> bool {
     let is_target = bound.target.is_some_and(|(target, _)| target == number);
-    let mentioned =
-        action.asks_for(&kind.name) || is_target && (action.roots.contains("target") || !action.changed.is_empty());
-    mentioned && !matches!(kind.fetch, Fetch::Never)
+    if matches!(kind.fetch, Fetch::Never) {
+        return false;
+    }
+    action.asks_for(&kind.name) || is_target && (action.roots.contains("target") || !action.changed.is_empty())
 }
 
 /// Whether memory has the name and the former values that the action asks for.
@@ -98,8 +99,8 @@ fn paths(kind: &Kind, operation: &Operation, bound: &Bound, path: &str, segments
         Fetch::Routes(routes) => {
             let fill = |route: &str| {
                 let mut filled = route.to_owned();
-                for name in bound.place.names() {
-                    let value = as_id(&operation.facts.path.get_attr(name).ok()?)?;
+                for name in bound.place.names().iter() {
+                    let value = as_id(&attribute(&operation.facts.path, name))?;
                     filled = filled
                         .replace(&format!("{{{name}}}"), &utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
                 }
@@ -130,6 +131,7 @@ pub(crate) fn taught(ready: &Ready, lookup: &Lookup, response: &Response, now: T
     let content = body::read(&response.body, &response.headers, "response");
     let operation = Operation {
         facts: Arc::default(),
+        frame: Arc::default(),
         outcome: Outcome::Success,
         method: "GET".into(),
         is_form: false,

@@ -1,17 +1,18 @@
 //! One thing that an exchange did: a REST request, or one field of a GraphQL
 //! request. Rules know nothing else.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::Value;
 use minijinja::value::Serde;
 
 use super::Caller;
 use super::body::{self, Content, pairs, table};
-use super::expression::dig;
+use super::expression::{attribute, dig};
 use super::graphql::{self, Field};
 use super::ready::Place;
-use super::scope::{Facts, Known};
+use super::route::Template;
+use super::scope::{Facts, Frame, Known};
 use crate::event::Outcome;
 use crate::exchange::{End, Exchange, Headers, Request};
 
@@ -22,11 +23,15 @@ pub(crate) struct Whole<'a> {
     pub(crate) request: Content,
     pub(crate) response: Content,
     pub(crate) outcome: Outcome,
+    /// When it ended.
+    pub(crate) finished: jiff::Timestamp,
 }
 
 /// One operation of it.
 pub(crate) struct Operation {
     pub(crate) facts: Arc<Facts>,
+    /// What an expression sees that is not about one element.
+    pub(crate) frame: Arc<Frame>,
     pub(crate) outcome: Outcome,
     /// The method; for a mutation `PATCH`: what is not sent stays.
     pub(crate) method: Box<str>,
@@ -64,14 +69,14 @@ impl<'a> Whole<'a> {
         let response =
             exchange.response.as_ref().map(|response| body::read(&response.body, &response.headers, "response"));
         let outcome = outcome(exchange);
-        Whole { exchange, caller, request, response: response.unwrap_or_default(), outcome }
+        let finished = exchange.finished();
+        Whole { exchange, caller, request, response: response.unwrap_or_default(), outcome, finished }
     }
 
     /// The exchange as one operation at a place; `None` if the path does not fit it after all.
-    pub(crate) fn operation(&self, place: &Place, asks: &dyn Fn(&str) -> bool) -> Option<Operation> {
-        let Place::Path(template) = place else { return None };
+    pub(crate) fn operation(&self, template: &Template, asks: &dyn Fn(&str) -> bool) -> Option<Operation> {
         let values = template.captures(self.exchange.request.path())?;
-        let path = template.names.iter().zip(&values).map(|(name, value)| (&**name, Value::from(value.as_str())));
+        let path = template.names.iter().zip(&values).map(|(name, value)| (&**name, Value::from(&**value)));
         let mut facts = self.facts(path.collect(), asks);
         facts.input = self.request.value.clone();
         facts.uploads = self.request.uploads.clone();
@@ -79,8 +84,10 @@ impl<'a> Whole<'a> {
             Outcome::Success => facts.output = self.response.value.clone(),
             _ => facts.error = self.response.value.clone(),
         }
+        let facts = Arc::new(facts);
         Some(Operation {
-            facts: Arc::new(facts),
+            frame: Arc::new(Frame::of(Arc::clone(&facts))),
+            facts,
             outcome: self.outcome,
             method: self.exchange.request.method.as_str().into(),
             is_form: self.request.is_form,
@@ -110,15 +117,17 @@ impl<'a> Whole<'a> {
         };
         let mut facts = self.facts(path, asks);
         facts.input = field.input.clone();
-        let result = dig(&answer, "data").get_attr(&field.key).unwrap_or_default();
+        let result = attribute(&dig(&answer, "data"), &field.key);
         let errors = dig(&answer, "errors");
         let outcome = self.field_outcome(&result, &errors, &field.key);
         match outcome {
             Outcome::Success => facts.output = result,
             _ => facts.error = errors,
         }
+        let facts = Arc::new(facts);
         Operation {
-            facts: Arc::new(facts),
+            frame: Arc::new(Frame::of(Arc::clone(&facts))),
+            facts,
             outcome,
             method: if field.mutation { "PATCH" } else { "GET" }.into(),
             is_form: false,
@@ -234,19 +243,32 @@ fn cookies<'a>(fields: impl Iterator<Item = &'a str>) -> Value {
 }
 
 /// What `[identity].credential` can ask for beside the request's own names: `bearer` and `cookie`.
-pub(crate) fn credential_facts(request: &Request) -> (Facts, Vec<(Arc<str>, Value)>) {
-    let authorization = request.headers.first("authorization").unwrap_or("");
-    let bearer = authorization.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let bearer = bearer.map(|(_, token)| Value::from(token.trim())).filter(|token| token.is_true());
-    let cookie = cookies(request.headers.all("cookie").flat_map(|field| field.split(';')));
-    let facts = Facts {
-        query: query_of(request),
-        header: header_table(&request.headers),
-        input: body::read(&request.body, &request.headers, "request").value,
-        ..Facts::default()
-    };
-    (facts, vec![("bearer".into(), bearer.unwrap_or_default()), ("cookie".into(), cookie)])
+pub(crate) fn credential_facts(request: &Request, asks: &dyn Fn(&str) -> bool) -> (Facts, Vec<(Arc<str>, Value)>) {
+    let (mut facts, mut lets) = (Facts::default(), Vec::new());
+    if asks("bearer") {
+        let authorization = request.headers.first("authorization").unwrap_or("");
+        let bearer = authorization.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let bearer = bearer.map(|(_, token)| Value::from(token.trim())).filter(|token| token.is_true());
+        lets.push((Arc::clone(&BEARER), bearer.unwrap_or_default()));
+    }
+    if asks("cookie") {
+        let cookies = cookies(request.headers.all("cookie").flat_map(|field| field.split(';')));
+        lets.push((Arc::clone(&COOKIE), cookies));
+    }
+    if asks("query") {
+        facts.query = query_of(request);
+    }
+    if asks("header") {
+        facts.header = header_table(&request.headers);
+    }
+    if asks("input") {
+        facts.input = body::read(&request.body, &request.headers, "request").value;
+    }
+    (facts, lets)
 }
+
+static BEARER: LazyLock<Arc<str>> = LazyLock::new(|| "bearer".into());
+static COOKIE: LazyLock<Arc<str>> = LazyLock::new(|| "cookie".into());
 
 #[cfg(test)]
 mod tests {

@@ -124,6 +124,8 @@ pub(crate) struct Action {
     pub(crate) changes: Vec<Box<str>>,
     pub(crate) otherwise: bool,
     pub(crate) each: Option<Chain>,
+    /// Whether `each` or `join` asks for more than the exchange: things, the target, what changed.
+    pub(crate) each_asks_for_things: bool,
     pub(crate) join: Option<Chain>,
     pub(crate) by: By,
     pub(crate) target: Target,
@@ -146,7 +148,7 @@ impl Action {
 
     /// Whether its expressions ask for a name or for that name's link.
     pub(crate) fn asks_for(&self, name: &str) -> bool {
-        self.roots.contains(name) || self.roots.contains(format!("{name}_link").as_str())
+        self.roots.iter().any(|root| **root == *name || root.strip_suffix("_link") == Some(name))
     }
 }
 
@@ -244,7 +246,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) fn names(&self) -> &[Arc<str>] {
+    pub(crate) fn names(&self) -> &Arc<[Arc<str>]> {
         match self {
             Place::Path(template) => &template.names,
             Place::Field(name) => &name.names,

@@ -33,7 +33,7 @@ pub(crate) enum Route {
 pub(crate) struct FieldName {
     pub(crate) text: Box<str>,
     pub(crate) pattern: Option<Regex>,
-    pub(crate) names: Vec<Arc<str>>,
+    pub(crate) names: Arc<[Arc<str>]>,
 }
 
 /// Reads `METHOD[|METHOD…] /template`, `ANY /template`, `mutation NAME`, `query NAME`.
@@ -69,7 +69,7 @@ fn is_method(word: &str) -> bool {
 fn field_name(text: &str) -> Result<FieldName, String> {
     let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if plain(text) && !text.is_empty() {
-        return Ok(FieldName { text: text.into(), pattern: None, names: Vec::new() });
+        return Ok(FieldName { text: text.into(), pattern: None, names: Arc::default() });
     }
     let pieces = split_braces(text).map_err(|wrong| wrong.what)?;
     let mut names = Vec::new();
@@ -87,7 +87,7 @@ fn field_name(text: &str) -> Result<FieldName, String> {
     }
     pattern.push('$');
     let pattern = Regex::new(&pattern).map_err(|error| error.to_string())?;
-    Ok(FieldName { text: text.into(), pattern: Some(pattern), names })
+    Ok(FieldName { text: text.into(), pattern: Some(pattern), names: names.into() })
 }
 
 /// A path with parameters.
@@ -175,24 +175,26 @@ impl Template {
     }
 
     /// The values of the parameters, in order, with percent-escapes undone; `None` if the path does not fit.
-    pub(crate) fn captures(&self, path: &str) -> Option<Vec<String>> {
+    pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Vec<Cow<'p, str>>> {
         let mut values = Vec::with_capacity(self.names.len());
         let mut rest = Segments::of(path);
         for segment in &self.segments {
             if matches!(segment, Segment::Tail) {
                 let tail = rest.0?;
-                values.push(decode(tail).into_owned());
+                values.push(decode(tail));
                 return Some(values);
             }
             let text = decode(rest.next()?);
             match segment {
                 Segment::Fixed(fixed) if **fixed != *text => return None,
                 Segment::Fixed(_) | Segment::Tail => {}
-                Segment::Free => values.push(text.into_owned()),
+                Segment::Free => values.push(text),
                 Segment::Fitting { pattern, .. } => {
                     let found = pattern.captures(&text)?;
                     let named = pattern.capture_names().flatten().filter(|name| name.starts_with("p__"));
-                    values.extend(named.map(|name| found.name(name).map_or("", |value| value.as_str()).to_owned()));
+                    values.extend(
+                        named.map(|name| found.name(name).map_or("", |value| value.as_str()).to_owned().into()),
+                    );
                 }
             }
         }
@@ -357,7 +359,8 @@ mod tests {
     use super::*;
 
     fn captures(template: &str, path: &str) -> Option<Vec<String>> {
-        Template::parse(template).unwrap().captures(path)
+        let values = Template::parse(template).unwrap().captures(path)?;
+        Some(values.into_iter().map(Cow::into_owned).collect())
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Serde};
 use minijinja::{Error, State, Value};
 
-use super::expression::{as_text, dig, is_there};
+use super::expression::{as_text, attribute, dig, is_there};
 use crate::memory::Thing;
 
 /// What is the same for every element of an operation.
@@ -66,7 +66,7 @@ impl Frame {
         let Some((first, rest)) = path.split_first() else { return Value::UNDEFINED };
         let mut value = self.root(first).unwrap_or_default();
         for word in rest {
-            value = value.get_attr(word).unwrap_or_default();
+            value = attribute(&value, word);
         }
         value
     }

@@ -108,7 +108,9 @@ impl Text {
 
     /// Writes it. What was missing comes back in order.
     pub(crate) fn write(&self, frame: &Arc<Frame>, prefix: &str) -> (Message, Vec<Absent<'_>>) {
-        let mut message = Message::plain(prefix);
+        let mut message =
+            Message { text: String::with_capacity(64), marks: Vec::with_capacity(self.pieces.len() / 2 + 1) };
+        message.text.push_str(prefix);
         let mut absent = Vec::new();
         for piece in &self.pieces {
             match piece {
@@ -188,6 +190,11 @@ pub(crate) fn write_value(value: &Value, out: &mut String) -> bool {
 
 /// Appends text on one line: control characters become spaces, a long value is cut.
 fn push_text(text: &str, out: &mut String) {
+    // Control characters are these bytes, or begin with 0xC2 (U+0080 to U+009F).
+    let plain = |byte: u8| (0x20..0xC2).contains(&byte) && byte != 0x7F || byte > 0xC2;
+    if text.len() <= LONGEST_VALUE && text.bytes().all(plain) {
+        return out.push_str(text);
+    }
     let mut letters = text.chars();
     for letter in letters.by_ref().take(LONGEST_VALUE) {
         out.push(if letter.is_control() { ' ' } else { letter });

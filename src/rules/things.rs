@@ -182,6 +182,9 @@ pub(crate) fn to_json(value: &Value) -> Json {
     if let Some(thing) = super::scope::thing_of(value) {
         return thing.label().map_or(Json::Null, Json::from);
     }
+    if let Some(text) = value.as_str() {
+        return Json::from(text);
+    }
     serde_json::to_value(value).unwrap_or(Json::Null)
 }
 
