@@ -46,7 +46,7 @@ pub(crate) fn derive(
     let mut made = Made::default();
     if let Some(entry) = found.rules.and_then(|at| set.ready.entries.get(at)) {
         run.rules(entry, &mut made, |whole, place| match place {
-            Place::Path(template) => whole.operation(template, &|name| entry.asks.contains(name)),
+            Place::Path(template) => whole.operation(template, entry.asks),
             Place::Field(_) => None,
         });
     }
@@ -113,9 +113,9 @@ impl<'a> Run<'a> {
 
     /// What looks on besides rules: kinds, `learn`, sign-ins, the fields of a GraphQL endpoint.
     fn watch(&mut self, entry: &'a Entry, taken: bool, made: &mut Made) {
-        let (asks, whole) = (|name: &str| entry.asks.contains(name), self.whole);
+        let (asks, whole) = (entry.asks, self.whole);
         let mut at = |template: &Template, act: &mut dyn FnMut(&Operation)| {
-            made.of(&template.names, || whole.operation(template, &asks)).into_iter().for_each(act);
+            made.of(&template.names, || whole.operation(template, asks)).into_iter().for_each(act);
         };
         for teacher in entry.teachers.iter().filter(|_| !taken) {
             at(&teacher.template, &mut |operation| learn::from_address(self, teacher, operation));
@@ -143,18 +143,18 @@ impl<'a> Run<'a> {
             for field in fields {
                 let table = if field.mutation { &endpoint.mutations } else { &endpoint.queries };
                 let Some(entry) = table.find(&field.name) else { continue };
-                let asks = |name: &str| entry.asks.contains(name);
+                let asks = entry.asks;
                 if !entry.ignored {
                     self.rules(entry, &mut Made::default(), |whole, place| {
-                        Some(whole.field_operation(place, &field, &asks))
+                        Some(whole.field_operation(place, &field, asks))
                     });
                 }
                 for (number, place) in &entry.learns {
-                    let operation = self.whole.field_operation(place, &field, &asks);
+                    let operation = self.whole.field_operation(place, &field, asks);
                     learn::from_elsewhere(self, *number, &operation);
                 }
                 for (number, place) in &entry.seen {
-                    let operation = self.whole.field_operation(place, &field, &asks);
+                    let operation = self.whole.field_operation(place, &field, asks);
                     self.sighting(*number, &operation);
                 }
             }
@@ -254,7 +254,10 @@ impl<'a> Run<'a> {
         let request = &exchange.request;
         let id = request.headers.first("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128);
         RequestFacts {
-            id: id.map_or_else(|| exchange.id.to_string(), str::to_owned),
+            id: match id {
+                Some(id) => id.to_owned(),
+                None => exchange.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned(),
+            },
             method: request.method.clone(),
             path: request.path().to_owned(),
             status: exchange.response.as_ref().map(|response| response.status),

@@ -259,7 +259,7 @@ impl<'a> Element<'a> {
         });
         let all = self.target.as_deref().into_iter().chain(with);
         all.map(|thing| event::Target {
-            kind: thing.type_.clone().unwrap_or_else(|| thing.kind.to_string()),
+            kind: thing.type_.clone().unwrap_or_else(|| str::to_owned(&thing.kind)),
             id: thing.id.clone(),
             name: thing.name.clone(),
             link: thing.link.clone(),
@@ -275,7 +275,7 @@ impl<'a> Element<'a> {
         let fields = self.setting.action.changes.iter().filter(|field| sent.changed(field));
         fields
             .map(|field| Change {
-                field: field.to_string(),
+                field: str::to_owned(field),
                 from: sent.before(field).map(|value| to_json(&value)),
                 to: Some(to_json(&sent.now(field))),
             })
@@ -285,7 +285,7 @@ impl<'a> Element<'a> {
     /// The values of `let` that are there.
     pub(crate) fn details(&self) -> Map<String, serde_json::Value> {
         let there = self.frame.lets.iter().filter(|(_, value)| is_there(value));
-        there.map(|(name, value)| (name.to_string(), to_json(value))).collect()
+        there.map(|(name, value)| (str::to_owned(name), to_json(value))).collect()
     }
 
     /// The target's kind, seen from here.

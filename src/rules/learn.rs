@@ -44,11 +44,10 @@ fn collection(view: &View<'_>, seen: Timestamp, lessons: &mut Vec<Lesson>) {
     {
         // The answer may hold no more than the new id: the request says the rest.
         let told = dig(&operation.facts.input, &kind.sent);
-        lessons.extend(view.lesson(&id, &told, &kind.names, seen));
-        lessons.extend(view.lesson(&id, &object, &kind.names, seen));
+        lessons.extend(view.lesson(&id, &[&object, &told], &kind.names, seen));
     }
     for object in many(kind, output) {
-        lessons.extend(held(&object).and_then(|id| view.lesson(&id, &object, &kind.names, seen)));
+        lessons.extend(held(&object).and_then(|id| view.lesson(&id, &[&object], &kind.names, seen)));
     }
 }
 
@@ -64,13 +63,10 @@ fn address(view: &View<'_>, id: Option<String>, seen: Timestamp, lessons: &mut V
     }
     let id = found.as_ref().map(|(_, id)| id.clone()).or(id);
     let Some(id) = id else { return };
-    if ["PUT", "PATCH"].contains(&&*operation.method) {
-        let told = dig(&operation.facts.input, &kind.sent);
-        lessons.extend(view.lesson(&id, &told, &kind.names, seen));
-    }
-    if let Some((object, _)) = found {
-        lessons.extend(view.lesson(&id, &object, &kind.names, seen));
-    }
+    let changes = ["PUT", "PATCH"].contains(&&*operation.method);
+    let told = if changes { dig(&operation.facts.input, &kind.sent) } else { Value::UNDEFINED };
+    let shown = found.map(|(object, _)| object).unwrap_or_default();
+    lessons.extend(view.lesson(&id, &[&shown, &told], &kind.names, seen));
 }
 
 /// What the other places teach: a search, `GET /me`, a GraphQL query.
@@ -95,7 +91,7 @@ pub(crate) fn from_elsewhere(run: &mut Run<'_>, number: usize, operation: &Opera
     let view = view(run, kind, operation, &workspace);
     let names = if learn.names.is_empty() { &kind.names } else { &learn.names };
     let id_at = learn.id.as_deref().unwrap_or(&kind.id);
-    let lesson = |object: Value| view.lesson(&as_id(&dig(&object, id_at))?, &object, names, seen);
+    let lesson = |object: Value| view.lesson(&as_id(&dig(&object, id_at))?, &[&object], names, seen);
     let lessons: Vec<Lesson> = objects.into_iter().take(MOST_THINGS).filter_map(lesson).collect();
     run.derived.lessons.extend(lessons);
 }
@@ -107,7 +103,7 @@ pub(crate) fn from_target(element: &Element<'_>, seen: Timestamp) -> Vec<Lesson>
     }
     let Some((view, target)) = element.target_view() else { return Vec::new() };
     let Some(id) = &target.id else { return Vec::new() };
-    let shown = view.lesson(id, &target.shown, &view.kind.names, seen);
+    let shown = view.lesson(id, &[&target.shown], &view.kind.names, seen);
     let unknown = target.before.as_ref().is_none_or(|before| before.name.is_none());
     let named = (element.has_own_name() && unknown && target.name.is_some()).then(|| Lesson {
         key: view.key(id),

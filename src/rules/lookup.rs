@@ -48,7 +48,7 @@ pub(crate) fn lookups(ready: &Ready, found: Found, request: &Request, memory: &d
     let whole = Whole::read(&exchange, &caller);
     for bound in &entry.rules {
         let (Some(action), Place::Path(template)) = (ready.actions.get(bound.action), &*bound.place) else { continue };
-        let Some(operation) = whole.operation(template, &|name| entry.asks.contains(name)) else { continue };
+        let Some(operation) = whole.operation(template, entry.asks) else { continue };
         let setting = Setting::of(ready, memory, action, bound, &operation);
         for on in &bound.on_route {
             let (Some(kind), Whose::Address { id, .. }) = (ready.kinds.get(on.kind), on.whose) else { continue };
@@ -139,7 +139,7 @@ pub(crate) fn taught(ready: &Ready, lookup: &Lookup, response: &Response, now: T
         output_unreadable: None,
     };
     let view = View { kind, operation: &operation, memory: &Nothing, workspace: &lookup.workspace, type_: None };
-    let lesson = |object: &Value, id: &str| view.lesson(id, object, &kind.names, now);
+    let lesson = |object: &Value, id: &str| view.lesson(id, &[object], &kind.names, now);
     let mut lessons: Vec<Lesson> = Vec::new();
     for object in learn::many(kind, &content.value) {
         lessons.extend(as_id(&dig(&object, &kind.id)).and_then(|id| lesson(&object, &id)));

@@ -1,6 +1,7 @@
 //! One thing that an exchange did: a REST request, or one field of a GraphQL
 //! request. Rules know nothing else.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::Value;
@@ -10,7 +11,7 @@ use super::Caller;
 use super::body::{self, Content, pairs, table};
 use super::expression::{attribute, dig};
 use super::graphql::{self, Field};
-use super::ready::Place;
+use super::ready::{Asks, Place};
 use super::route::Template;
 use super::scope::{Facts, Frame, Known};
 use crate::event::Outcome;
@@ -34,7 +35,7 @@ pub(crate) struct Operation {
     pub(crate) frame: Arc<Frame>,
     pub(crate) outcome: Outcome,
     /// The method; for a mutation `PATCH`: what is not sent stays.
-    pub(crate) method: Box<str>,
+    pub(crate) method: Cow<'static, str>,
     pub(crate) is_form: bool,
     pub(crate) input_unreadable: Option<String>,
     pub(crate) output_unreadable: Option<String>,
@@ -74,7 +75,7 @@ impl<'a> Whole<'a> {
     }
 
     /// The exchange as one operation at a place; `None` if the path does not fit it after all.
-    pub(crate) fn operation(&self, template: &Template, asks: &dyn Fn(&str) -> bool) -> Option<Operation> {
+    pub(crate) fn operation(&self, template: &Template, asks: Asks) -> Option<Operation> {
         let values = template.captures(self.exchange.request.path())?;
         let path = template.names.iter().zip(&values).map(|(name, value)| (&**name, Value::from(&**value)));
         let mut facts = self.facts(path.collect(), asks);
@@ -89,7 +90,7 @@ impl<'a> Whole<'a> {
             frame: Arc::new(Frame::of(Arc::clone(&facts))),
             facts,
             outcome: self.outcome,
-            method: self.exchange.request.method.as_str().into(),
+            method: known_method(&self.exchange.request.method),
             is_form: self.request.is_form,
             input_unreadable: self.request.unreadable.clone(),
             output_unreadable: self.response.unreadable.clone(),
@@ -97,7 +98,7 @@ impl<'a> Whole<'a> {
     }
 
     /// One field of a GraphQL request as an operation.
-    pub(crate) fn field_operation(&self, place: &Place, field: &Field, asks: &dyn Fn(&str) -> bool) -> Operation {
+    pub(crate) fn field_operation(&self, place: &Place, field: &Field, asks: Asks) -> Operation {
         let mut path = Vec::new();
         if let Place::Field(name) = place
             && let Some(found) = name.pattern.as_ref().and_then(|pattern| pattern.captures(&field.name))
@@ -173,27 +174,27 @@ impl<'a> Whole<'a> {
     }
 
     /// What is the same for every operation; only what is asked for is put together.
-    fn facts(&self, path: Vec<(&str, Value)>, asks: &dyn Fn(&str) -> bool) -> Facts {
+    fn facts(&self, path: Vec<(&str, Value)>, asks: Asks) -> Facts {
         let request = &self.exchange.request;
         let response = self.exchange.response.as_ref();
         let mut facts = Facts { path: table(path), ..Facts::default() };
         if let Some(response) = response {
             facts.status = Value::from(response.status);
         }
-        if asks("query") {
+        if asks.query {
             facts.query = query_of(request);
         }
-        if asks("header") {
+        if asks.header {
             facts.header = header_table(&request.headers);
         }
-        if let Some(response) = response.filter(|_| asks("reply")) {
+        if let Some(response) = response.filter(|_| asks.reply) {
             let cookies = cookies(response.headers.all("set-cookie"));
             facts.reply = table(vec![("header", header_table(&response.headers)), ("cookie", cookies)]);
         }
-        if asks("claim") && !self.caller.claims.is_null() {
+        if asks.claim && !self.caller.claims.is_null() {
             facts.claim = Value::from(Serde(&self.caller.claims));
         }
-        if asks("actor") {
+        if asks.actor {
             facts.actor = self.actor();
         }
         facts
@@ -210,6 +211,12 @@ impl<'a> Whole<'a> {
             ..Known::default()
         })
     }
+}
+
+/// A method; the usual ones need no memory of their own.
+fn known_method(method: &str) -> Cow<'static, str> {
+    let usual = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|usual| *usual == method);
+    usual.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
 }
 
 fn query_of(request: &Request) -> Value {

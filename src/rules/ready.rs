@@ -51,7 +51,7 @@ impl Ready {
                 names.extend(seen.actor.names());
                 names.extend(seen.tokens.iter().flat_map(|token| token.names.iter().map(|name| &**name)));
             }
-            entry.asks = names.into_iter().filter_map(|name| name.split('.').next()).map(Box::from).collect();
+            entry.asks = Asks::of(&names);
         }
     }
 }
@@ -219,8 +219,31 @@ pub(crate) struct Entry {
     pub(crate) endpoint: Option<usize>,
     pub(crate) wants_request: bool,
     pub(crate) wants_response: bool,
-    /// The first words that anything here asks for.
-    pub(crate) asks: BTreeSet<Box<str>>,
+    /// What anything here asks for.
+    pub(crate) asks: Asks,
+}
+
+/// Which facts somebody asks for, of those that are put together only then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asks {
+    pub(crate) query: bool,
+    pub(crate) header: bool,
+    pub(crate) reply: bool,
+    pub(crate) claim: bool,
+    pub(crate) actor: bool,
+}
+
+impl Asks {
+    fn of(names: &[&str]) -> Asks {
+        let any = |root: &str| names.iter().any(|name| name.split('.').next() == Some(root));
+        Asks {
+            query: any("query"),
+            header: any("header"),
+            reply: any("reply"),
+            claim: any("claim"),
+            actor: any("actor"),
+        }
+    }
 }
 
 impl Entry {

@@ -80,13 +80,18 @@ impl View<'_> {
 
     /// The object of a successful answer that is the thing.
     fn shown(&self, output: &Value, id: Option<&str>, stands: Stands) -> Value {
+        if stands == Stands::Mentioned && id.is_none() {
+            return Value::UNDEFINED;
+        }
         let held = self.kind.one.iter().map(|path| dig(output, path));
         let mut fits = held.filter(|value| {
             value.kind() == ValueKind::Map
-                && match (as_id(&dig(value, &self.kind.id)), id) {
-                    (Some(found), Some(id)) => found == id || stands == Stands::AtItsAddress,
-                    (Some(_), None) => stands != Stands::Mentioned,
-                    (None, _) => false,
+                && match (dig(value, &self.kind.id), id) {
+                    (found, Some(id)) if found.as_str() == Some(id) => !id.is_empty(),
+                    (found, id) => as_id(&found).is_some_and(|found| match id {
+                        Some(id) => found == id || stands == Stands::AtItsAddress,
+                        None => stands != Stands::Mentioned,
+                    }),
                 }
         });
         fits.next().unwrap_or_default()
@@ -132,14 +137,15 @@ impl View<'_> {
         Key { workspace: workspace.into(), kind: self.memory_kind(), id: id.into() }
     }
 
-    /// What an object teaches of the thing with that id; nothing if it says nothing.
-    pub(crate) fn lesson(&self, id: &str, object: &Value, names: &[NameForm], seen: Timestamp) -> Option<Lesson> {
-        let name = name_of(names, object, &self.operation.facts);
+    /// What objects teach of the thing with that id, the first that says something of a field counts; nothing if
+    /// they say nothing.
+    pub(crate) fn lesson(&self, id: &str, objects: &[&Value], names: &[NameForm], seen: Timestamp) -> Option<Lesson> {
+        let name = objects.iter().find_map(|object| name_of(names, object, &self.operation.facts));
         let mut fields = Map::new();
         for field in &self.kind.fields {
-            let value = dig(object, field);
-            if !value.is_undefined() {
-                fields.insert(field.to_string(), to_json(&value));
+            let value = objects.iter().map(|object| dig(object, field)).find(|value| !value.is_undefined());
+            if let Some(value) = value {
+                fields.insert(str::to_owned(field), to_json(&value));
             }
         }
         (name.is_some() || !fields.is_empty()).then(|| Lesson { key: self.key(id), name, fields, gone: false, seen })
