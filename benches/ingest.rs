@@ -2,8 +2,8 @@
 //! million of them.
 //!
 //! `cargo bench --bench ingest`: 300,000 events from 1, 64 and 256 recorders at
-//! once, CPU per event; then a store of 1,000,000 events (`EVENTS=n` for
-//! another size) and the time of each question, the median and the worst of 21.
+//! once, CPU per event (`PART=write` for this alone); then a store of 1,000,000
+//! events (`PART=read`; `EVENTS=n` for another size) and the time of each question, the median and the worst of 21.
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::path::Path;
@@ -22,10 +22,15 @@ const WORKSPACES: u64 = 12;
 
 fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the stores");
-    for recorders in [1, 64, 256] {
-        ingest(&folder.path().join(format!("ingest{recorders}.db")), recorders);
+    let part = std::env::var("PART").unwrap_or_default();
+    if part != "read" {
+        for recorders in [1, 64, 256] {
+            ingest(&folder.path().join(format!("ingest{recorders}.db")), recorders);
+        }
     }
-    questions(&folder.path().join("questions.db"));
+    if part != "write" {
+        questions(&folder.path().join("questions.db"));
+    }
 }
 
 /// A plain event of a platform of documents; the times are spread over 90 days.
@@ -97,8 +102,12 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
+fn events_or(usual: u64) -> u64 {
+    std::env::var("EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 fn ingest(path: &Path, recorders: u64) {
-    let each = if recorders == 1 { 4_000 } else { 300_000 / recorders };
+    let each = if recorders == 1 { 4_000 } else { events_or(300_000) / recorders };
     let count = each * recorders;
     let all: Vec<Vec<Event>> =
         (0..recorders).map(|who| (0..each).map(|n| event(n * recorders + who, count)).collect()).collect();
@@ -196,7 +205,7 @@ fn filters(end: Timestamp) -> Vec<(&'static str, Filter)> {
 }
 
 fn questions(path: &Path) {
-    let count: u64 = std::env::var("EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let count = events_or(1_000_000);
     let start = Instant::now();
     let store = fill(path, count);
     let bytes = path.metadata().map_or(0, |meta| meta.len());

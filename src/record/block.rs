@@ -88,6 +88,28 @@ impl<'a> Packed<'a> {
         }
     }
 
+    /// Where one of `wanted` (ascending) stands.
+    pub(crate) fn among(&self, wanted: &[i64]) -> Mask {
+        let mut hits = Mask::NONE;
+        let alone = if let [one] = wanted { Some(one.wrapping_sub(self.base)) } else { None };
+        match (alone, self.width) {
+            (Some(one), 1) => {
+                let one = u8::try_from(one).ok();
+                hits.set(self.bytes.iter().map(|other| Some(*other) == one));
+            }
+            (Some(one), 2) => {
+                let one = u16::try_from(one).ok().map(u16::to_le_bytes);
+                hits.set(self.bytes.as_chunks::<2>().0.iter().map(|other| Some(*other) == one));
+            }
+            _ => self.each(|at, number| {
+                if wanted.binary_search(&number).is_ok() {
+                    hits.add(at);
+                }
+            }),
+        }
+        hits
+    }
+
     pub(crate) fn all(&self) -> Vec<i64> {
         let mut all = Vec::with_capacity(self.count);
         self.each(|_, number| all.push(number));
@@ -107,6 +129,14 @@ impl Mask {
         let mut mask = Mask::NONE;
         (0..count.min(SIZE)).for_each(|at| mask.add(at));
         mask
+    }
+
+    /// Adds, in order, the places that are said to be wanted.
+    fn set(&mut self, wanted: impl Iterator<Item = bool>) {
+        let mut wanted = wanted.fuse();
+        for word in &mut self.0 {
+            *word = wanted.by_ref().take(64).zip(0..).fold(0, |word, (wanted, at)| word | u64::from(wanted) << at);
+        }
     }
 
     pub(crate) fn add(&mut self, at: usize) {
@@ -173,6 +203,25 @@ mod tests {
             lists.iter().for_each(|list| pack(list, &mut bytes));
             for (place, list) in lists.iter().enumerate() {
                 prop_assert_eq!(&Packed::nth(&bytes, place).unwrap().all(), list);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_found_at_every_width(
+            list in prop::collection::vec(any::<i64>(), 0..=SIZE), shift in 0_u32..64, some in prop::collection::vec(0..SIZE, 0..3)
+        ) {
+            let list: Vec<i64> = list.into_iter().map(|n| n >> shift).collect();
+            let mut wanted: Vec<i64> = some.iter().filter_map(|at| list.get(*at).copied()).collect();
+            wanted.push(7);
+            wanted.sort_unstable();
+            let mut bytes = Vec::new();
+            pack(&list, &mut bytes);
+            for wanted in [wanted.as_slice(), &wanted[..1]] {
+                let found: Vec<usize> = Packed::nth(&bytes, 0).unwrap().among(wanted).places().collect();
+                let all: Vec<usize> = (0..list.len()).filter(|at| wanted.contains(&list[*at])).collect();
+                prop_assert_eq!(found, all);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! From events to what questions are answered from: blocks of columns, counts
-//! per quarter of an hour, the word index.
+//! per half hour, the word index.
 //!
 //! Not on the way of an event to the disk: the writer digests whole blocks when
 //! enough events wait, in a transaction of its own that also moves
@@ -7,7 +7,9 @@
 //! missing; and all of it can be made again from the events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, params};
 
 use crate::event::Event;
@@ -16,6 +18,7 @@ use crate::record::body::Number;
 use crate::record::indexer::Waiting;
 use crate::record::matching::target_keys;
 use crate::record::rollup;
+use crate::record::sieve::sieve;
 use crate::record::texts::Numbers;
 use crate::record::words::{searched, words};
 
@@ -25,9 +28,15 @@ const HELD: usize = 20_000;
 /// What digesting keeps in mind; void after a rollback.
 #[derive(Default)]
 pub(crate) struct Digester {
-    actors: HashMap<Box<str>, i64>,
-    words: HashSet<Box<str>>,
+    actors: HashMap<Box<str>, i64, RandomState>,
+    words: HashSet<Box<str>, RandomState>,
     actions: HashMap<i64, i64>,
+    /// Words that may be new to the store, of one pass.
+    fresh: Vec<Box<str>>,
+    /// The words of one event.
+    document: String,
+    /// Names of one actor.
+    names: String,
 }
 
 /// One block while it is made.
@@ -51,29 +60,22 @@ impl Digester {
         texts: &mut Numbers,
         events: &[Waiting],
     ) -> rusqlite::Result<()> {
-        let mut counts: BTreeMap<(usize, [i64; 4]), i64> = BTreeMap::new();
+        let mut counts: BTreeMap<[i64; 4], i64> = BTreeMap::new();
         for block in events.chunks(SIZE) {
             let mut draft = Draft::default();
             for waiting in block {
                 let Some(event) = waiting.event() else { continue };
                 let facts = self.facts(conn, texts, waiting.log, event)?;
                 let [log, category, _, outcome, ..] = facts;
-                for (level, length) in rollup::LENGTHS.into_iter().enumerate() {
-                    let slot = event.time.as_microsecond().div_euclid(length);
-                    *counts.entry((level, [slot, log, category, outcome])).or_default() += 1;
-                }
+                let slot = event.time.as_microsecond().div_euclid(rollup::LENGTHS[0]);
+                *counts.entry([log, slot, category, outcome]).or_default() += 1;
                 self.index_words(conn, waiting.position, event, &facts)?;
                 draft.add(waiting.position, event, facts, &mut texts.through(conn))?;
             }
             draft.write(conn)?;
         }
-        let mut add = conn.prepare_cached(
-            "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        )?;
-        for ((level, [slot, log, category, outcome]), count) in counts {
-            add.execute([i64::try_from(level).unwrap_or(0), slot, log, category, outcome, count])?;
-        }
+        rollup::add(conn, counts)?;
+        self.keep_words(conn)?;
         if let Some(last) = events.last() {
             conn.prepare_cached("UPDATE digest SET upto = ?")?.execute([last.position])?;
         }
@@ -107,10 +109,16 @@ impl Digester {
         if names.iter().all(|name| name.is_none()) {
             return Ok(0);
         }
-        let key = serde_json::json!(names).to_string();
-        if let Some(number) = self.actors.get(key.as_str()) {
+        self.names.clear();
+        for name in names {
+            // A length before each: no two actors read the same.
+            let name = name.as_deref();
+            let _ = write!(self.names, "{:?} {}", name.map(str::len), name.unwrap_or_default());
+        }
+        if let Some(number) = self.actors.get(self.names.as_str()) {
             return Ok(*number);
         }
+        let key = serde_json::json!(names).to_string();
         conn.prepare_cached("INSERT OR IGNORE INTO actor (key) VALUES (?)")?.execute([&key])?;
         let number: i64 =
             conn.prepare_cached("SELECT id FROM actor WHERE key = ?")?.query_row([&key], |row| row.get(0))?;
@@ -121,7 +129,7 @@ impl Digester {
         if self.actors.len() >= HELD {
             self.actors.clear();
         }
-        self.actors.insert(key.into(), number);
+        self.actors.insert(self.names.as_str().into(), number);
         Ok(number)
     }
 
@@ -132,28 +140,35 @@ impl Digester {
         event: &Event,
         [log, category, _, _, _, actor, _]: &[i64; Column::ALL.len()],
     ) -> rusqlite::Result<()> {
-        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let Digester { document, words: known, fresh, .. } = self;
+        document.clear();
+        let _ = write!(document, "_l{log} _c{category} _u{actor}");
         for text in searched(event) {
+            // A word that comes twice is indexed once.
             words(text, |word| {
-                if !seen.contains(word) {
-                    seen.insert(word.to_owned());
+                document.push(' ');
+                document.push_str(word);
+                if !known.contains(word) {
+                    known.insert(word.into());
+                    fresh.push(word.into());
                 }
             });
         }
-        let mut document = format!("_l{log} _c{category} _u{actor}");
-        for word in &seen {
-            document.push(' ');
-            document.push_str(word);
-            if !self.words.contains(word.as_str()) {
-                conn.prepare_cached("INSERT OR IGNORE INTO word VALUES (?)")?.execute([word])?;
-                if self.words.len() >= HELD {
-                    self.words.clear();
-                }
-                self.words.insert(word.as_str().into());
-            }
-        }
         conn.prepare_cached("INSERT INTO word_index (rowid, words) VALUES (?, ?)")?
-            .execute(params![position, document])?;
+            .execute(params![position, &*document])?;
+        Ok(())
+    }
+
+    /// In order: neighbours land on one page.
+    fn keep_words(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.fresh.sort_unstable();
+        let mut keep = conn.prepare_cached("INSERT OR IGNORE INTO word VALUES (?)")?;
+        for word in self.fresh.drain(..) {
+            keep.execute([word])?;
+        }
+        if self.words.len() >= HELD {
+            self.words.clear();
+        }
         Ok(())
     }
 }
@@ -189,7 +204,7 @@ impl Draft {
             let numbers = self.columns.get(column.place()).into_iter().flatten();
             numbers.fold(0, |set, number| set | bloom(*number))
         };
-        conn.prepare_cached("INSERT INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        conn.prepare_cached("INSERT INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
             first,
             last,
             i64::try_from(self.ids.len()).unwrap_or(i64::MAX),
@@ -198,8 +213,8 @@ impl Draft {
             set(Column::Log),
             set(Column::Category),
             set(Column::Action),
-            set(Column::Actor),
         ])?;
+        self.write_sieves(conn, *first)?;
         let mut columns = Vec::with_capacity(4_096);
         self.columns.iter().for_each(|column| pack(column, &mut columns));
         conn.prepare_cached("INSERT INTO facts VALUES (?, ?)")?.execute(params![first, columns])?;
@@ -214,6 +229,19 @@ impl Draft {
             packed_pairs(&self.targets),
             packed_pairs(&self.kinds)
         ])?;
+        Ok(())
+    }
+
+    fn write_sieves(&self, conn: &Connection, first: i64) -> rusqlite::Result<()> {
+        let targets = self.targets.as_chunks::<2>().0.iter().map(|[_, hash]| *hash).collect();
+        let actors = self.columns.get(Column::Actor.place()).cloned().unwrap_or_default();
+        for (sql, numbers) in [
+            ("INSERT INTO request_sieve VALUES (?, ?)", self.requests.clone()),
+            ("INSERT INTO target_sieve VALUES (?, ?)", targets),
+            ("INSERT INTO actor_sieve VALUES (?, ?)", actors),
+        ] {
+            conn.prepare_cached(sql)?.execute(params![first, sieve(numbers)])?;
+        }
         Ok(())
     }
 }

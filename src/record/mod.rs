@@ -26,6 +26,7 @@ mod recorder;
 mod rollup;
 mod search;
 mod select;
+mod sieve;
 mod spill;
 mod sqlite;
 mod store;

@@ -35,7 +35,8 @@ pub(crate) struct Plan {
 pub(crate) struct ColumnTest {
     pub(crate) column: Column,
     pub(crate) negated: bool,
-    pub(crate) numbers: BTreeSet<i64>,
+    /// Ascending.
+    pub(crate) numbers: Vec<i64>,
 }
 
 /// The hash of a request's id or a target must be one of some.
@@ -45,6 +46,10 @@ pub(crate) struct HashTest {
 }
 
 impl ColumnTest {
+    pub(crate) fn holds(&self, number: i64) -> bool {
+        self.numbers.binary_search(&number).is_ok()
+    }
+
     /// The bits of which a block must have one, for the columns that spans know.
     pub(crate) fn bits(&self) -> i64 {
         self.numbers.iter().fold(0, |bits, number| bits | bloom(*number))
@@ -117,7 +122,20 @@ impl Plan {
 
     fn column(&mut self, column: Column, negated: bool, numbers: BTreeSet<i64>) {
         self.nothing |= numbers.is_empty() && !negated;
-        self.columns.push(ColumnTest { column, negated, numbers });
+        self.columns.push(ColumnTest { column, negated, numbers: numbers.into_iter().collect() });
+    }
+
+    /// The table that tells blocks without a match best, and the numbers of which it must hold one.
+    pub(crate) fn sieve(&self) -> Option<(&'static str, Vec<i64>)> {
+        let hashed = |field, table| {
+            let test = self.hashes.iter().find(|test| test.field == field)?;
+            Some((table, test.hashes.iter().copied().collect()))
+        };
+        let actor = || {
+            let test = self.columns.iter().find(|test| test.column == Column::Actor && !test.negated)?;
+            Some(("actor_sieve", test.numbers.clone()))
+        };
+        hashed(Field::Request, "request_sieve").or_else(|| hashed(Field::Target, "target_sieve")).or_else(actor)
     }
 }
 

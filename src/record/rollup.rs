@@ -2,15 +2,19 @@
 //! costs the same, however many events they hold. What sticks out on either
 //! side is counted from blocks.
 
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
 use crate::record::StoreError;
 use crate::record::block::Column;
 use crate::record::plan::Plan;
 use crate::record::query::{Field, Filter};
 use crate::record::select::Snapshot;
 
-/// A quarter of an hour in µs, and four, sixteen and sixty-four of them. Borders of hours and days are
-/// borders of quarters in every time zone.
-pub(crate) const LENGTHS: [i64; 4] = [900_000_000, 3_600_000_000, 14_400_000_000, 57_600_000_000];
+/// Half an hour in µs, two hours and half a day. Borders of hours and days are borders of half hours in
+/// nearly every time zone.
+pub(crate) const LENGTHS: [i64; 3] = [1_800_000_000, 7_200_000_000, 43_200_000_000];
 
 /// A stretch of time, µs, half-open.
 pub(crate) type Stretch = (i64, i64);
@@ -35,19 +39,48 @@ pub(crate) fn count(
     let (mut whole, mut rest) = (Vec::new(), Vec::new());
     cover(since, until, LENGTHS.len() - 1, &mut whole, &mut rest);
     let mut find = asked.conn.prepare_cached(
-        "SELECT log, category, outcome, count FROM rollup WHERE level = ? AND slot >= ? AND slot < ?",
+        "SELECT category, outcome, count FROM rollup WHERE level = ? AND log = ? AND slot >= ? AND slot < ?",
     )?;
-    for slots in whole {
-        let mut rows = find.query(slots)?;
-        while let Some(row) = rows.next()? {
-            let facts = [row.get(0)?, row.get(1)?, row.get(2)?];
-            if plan.columns.iter().all(|test| test.numbers.contains(&fact(facts, test.column)) != test.negated) {
-                each(facts, u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0));
+    let wanted = |facts: [i64; 3], column: Option<Column>| {
+        let mut tests = plan.columns.iter().filter(|test| column.is_none_or(|column| test.column == column));
+        tests.all(|test| test.holds(fact(facts, test.column)) != test.negated)
+    };
+    for log in logs(asked)?.into_iter().filter(|log| wanted([*log, 0, 0], Some(Column::Log))) {
+        for [level, first, behind] in &whole {
+            let mut rows = find.query([*level, log, *first, *behind])?;
+            while let Some(row) = rows.next()? {
+                let facts = [log, row.get(0)?, row.get(1)?];
+                if wanted(facts, None) {
+                    each(facts, u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0));
+                }
             }
         }
     }
     rest.sort_unstable();
     Ok(rest)
+}
+
+/// Adds counts of log, shortest slot, category and outcome; each longer slot's are theirs together.
+pub(crate) fn add(conn: &Connection, counts: BTreeMap<[i64; 4], i64>) -> rusqlite::Result<()> {
+    let mut add = conn.prepare_cached(
+        "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET count = count + excluded.count",
+    )?;
+    let mut counts = counts;
+    for (level, length) in (0..).zip(LENGTHS) {
+        let next = LENGTHS.into_iter().find(|next| *next > length).unwrap_or(length);
+        let mut longer: BTreeMap<[i64; 4], i64> = BTreeMap::new();
+        for ([log, slot, category, outcome], count) in counts {
+            add.execute([level, log, slot, category, outcome, count])?;
+            *longer.entry([log, slot.div_euclid(next / length), category, outcome]).or_default() += count;
+        }
+        counts = longer;
+    }
+    Ok(())
+}
+
+fn logs(asked: &Snapshot<'_>) -> rusqlite::Result<Vec<i64>> {
+    asked.conn.prepare_cached("SELECT id FROM log")?.query_map((), |row| row.get(0))?.collect()
 }
 
 fn fact([log, category, outcome]: [i64; 3], column: Column) -> i64 {
@@ -90,7 +123,7 @@ mod tests {
             [(0, 1), (5, 900_000_000), (1, 200_000_000_001), (-70_000_000_000, 70_000_000_000), (3, 3)]
         {
             let (mut whole, mut rest) = (Vec::new(), Vec::new());
-            cover(since, until, 3, &mut whole, &mut rest);
+            cover(since, until, LENGTHS.len() - 1, &mut whole, &mut rest);
             rest.extend(whole.iter().map(|[level, first, behind]| {
                 let length = LENGTHS[usize::try_from(*level).unwrap()];
                 (first * length, behind * length)

@@ -17,6 +17,7 @@ use crate::record::loaded::Block;
 use crate::record::plan::Plan;
 use crate::record::query::{Field, Filter, Order, Position, Stored};
 use crate::record::rollup::Stretch;
+use crate::record::sieve::may_hold;
 use crate::record::texts::Reading;
 
 /// One moment of the store.
@@ -141,16 +142,18 @@ impl Walk<'_> {
             let tests = self.plan.columns.iter().filter(|test| test.column == column && !test.negated);
             tests.fold(-1, |bits, test| bits & test.bits())
         };
+        let plan = &self.plan;
+        let sieve = plan.sieve();
+        let (column, table) = sieve.as_ref().map_or(("columns", "facts"), |(table, _)| ("bits", *table));
         let sql = format!(
-            "SELECT first, last, count, since, until, columns FROM span CROSS JOIN facts USING (first)
+            "SELECT first, last, count, since, until, {column} FROM span CROSS JOIN {table} USING (first)
              WHERE first BETWEEN coalesce((SELECT max(first) FROM span WHERE first <= ?1), ?1) AND ?2
                AND last >= ?1 AND until >= ?3 AND since < ?4
-               AND log & ?5 AND category & ?6 AND action & ?7 AND actor & ?8
+               AND log & ?5 AND category & ?6 AND action & ?7
              ORDER BY first {}",
             self.direction()
         );
         let mut find = self.snapshot.conn.prepare_cached(&sql)?;
-        let plan = &self.plan;
         let mut rows = find.query([
             self.from,
             self.to,
@@ -159,15 +162,19 @@ impl Walk<'_> {
             bits(Column::Log),
             bits(Column::Category),
             bits(Column::Action),
-            bits(Column::Actor),
         ])?;
         while let Some(row) = rows.next()? {
-            let block = Block::of(self.snapshot.conn, row)?.with_facts(row.get(5)?);
-            let all = Mask::first(block.count);
+            let block = Block::of(self.snapshot.conn, row)?;
             if !self.only.as_deref().is_none_or(|only| meets(only, &block)) {
                 continue;
             }
-            if !self.give(&block, all, each)? {
+            let bytes = row.get_ref(5)?.as_blob().map_err(|_| Damaged)?;
+            let block = match &sieve {
+                Some((_, wanted)) if !wanted.iter().any(|number| may_hold(bytes, *number)) => continue,
+                Some(_) => block,
+                None => block.with_facts(bytes.to_vec()),
+            };
+            if !self.give(&block, Mask::first(block.count), each)? {
                 return Ok(false);
             }
         }
@@ -182,7 +189,8 @@ impl Walk<'_> {
             self.direction()
         );
         let mut find = conn.prepare_cached(&sql)?;
-        let mut rows = find.query((words, self.from, self.to))?;
+        let (from, to) = self.reach()?;
+        let mut rows = find.query((words, from, to))?;
         let mut current: Option<(Block<'_>, Mask)> = None;
         while let Some(row) = rows.next()? {
             let position: i64 = row.get(0)?;
@@ -209,6 +217,19 @@ impl Walk<'_> {
         }
     }
 
+    /// The positions between which every digested match stands: the word index knows no times.
+    fn reach(&self) -> Result<(i64, i64), StoreError> {
+        if self.plan.since == i64::MIN && self.plan.until == i64::MAX {
+            return Ok((self.from, self.to));
+        }
+        let mut find = self.snapshot.conn.prepare_cached(
+            "SELECT coalesce(max(?1, min(first)), 1), coalesce(min(?2, max(last)), 0) FROM span
+             WHERE until >= ?3 AND since < ?4",
+        )?;
+        let bounds = [self.from, self.to, self.plan.since, self.plan.until];
+        Ok(find.query_row(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
     /// Gives those of `mask` that match.
     fn give(&self, block: &Block<'_>, mut mask: Mask, each: &mut Each<'_>) -> Result<bool, StoreError> {
         self.narrow(block, &mut mask)?;
@@ -233,21 +254,7 @@ impl Walk<'_> {
             if mask.is_empty() {
                 return Ok(());
             }
-            let mut hits = Mask::NONE;
-            let numbers: Vec<i64> = test.numbers.iter().copied().collect();
-            let column = block.column(test.column)?;
-            match numbers.as_slice() {
-                [one] => column.each(|at, number| {
-                    if number == *one {
-                        hits.add(at);
-                    }
-                }),
-                many => column.each(|at, number| {
-                    if many.binary_search(&number).is_ok() {
-                        hits.add(at);
-                    }
-                }),
-            }
+            let hits = block.column(test.column)?.among(&test.numbers);
             if test.negated { mask.drop_all(&hits) } else { mask.meet(&hits) }
         }
         if !mask.is_empty() && (block.since < self.plan.since || block.until >= self.plan.until) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::record::StoreError;
@@ -13,7 +14,7 @@ const HELD: usize = 20_000;
 
 /// The writer's side.
 #[derive(Default)]
-pub(crate) struct Numbers(HashMap<Box<str>, i64>);
+pub(crate) struct Numbers(HashMap<Box<str>, i64, RandomState>);
 
 impl Numbers {
     /// Forgets everything: after a rolled-back transaction some numbers are void.

@@ -8,12 +8,12 @@ use crate::event::Event;
 /// Calls `each` with every word of `text`, in order.
 pub(crate) fn words(text: &str, mut each: impl FnMut(&str)) {
     if text.is_ascii() {
-        let mut word = String::new();
-        for part in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
-            word.clear();
-            word.push_str(part);
-            word.make_ascii_lowercase();
-            each(&word);
+        let lower = text.to_ascii_lowercase();
+        let mut from = 0;
+        for part in lower.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()) {
+            let to = from + part.len();
+            lower.get(from..to).filter(|word| !word.is_empty()).into_iter().for_each(&mut each);
+            from = to + 1;
         }
         return;
     }

@@ -24,8 +24,8 @@ use crate::record::things;
 
 /// Events a transaction takes at most: fsync costs nothing any more, and nobody waits longer than needed.
 const BATCH: usize = 1_024;
-/// Events that wait before blocks are digested between two batches: 3 ms of work that nobody waits for longer.
-const DIGEST: usize = 512;
+/// Events that wait before blocks are digested between two batches: 8 ms of work that nobody waits for longer.
+const DIGEST: usize = 4 * SIZE;
 /// How long the writer sleeps when nothing comes; then it looks after what is left undone.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long it looks after nothing else while events keep coming.
@@ -94,6 +94,10 @@ impl Writer {
             }
         }
         self.tidy();
+        // What the planner should know of the tables; looks at few rows, and only where much has changed.
+        if let Err(error) = self.conn.execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize") {
+            tracing::warn!(%error, "the store's statistics cannot be brought up to date");
+        }
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {

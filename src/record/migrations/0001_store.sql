@@ -51,25 +51,29 @@ CREATE TABLE span (
     until      INTEGER NOT NULL,
     log        INTEGER NOT NULL,
     category   INTEGER NOT NULL,
-    action     INTEGER NOT NULL,
-    actor      INTEGER NOT NULL
+    action     INTEGER NOT NULL
 ) STRICT;
+
+-- Per block: what may be among its events, for things that are rare (see sieve.rs).
+CREATE TABLE request_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
+CREATE TABLE target_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
+CREATE TABLE actor_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
 
 -- The block's events column by column (packed numbers, see block.rs), apart by how often they are asked for.
 CREATE TABLE facts (first INTEGER PRIMARY KEY, columns BLOB NOT NULL) STRICT;
 CREATE TABLE moments (first INTEGER PRIMARY KEY, ids BLOB NOT NULL, times BLOB NOT NULL) STRICT;
 CREATE TABLE marks (first INTEGER PRIMARY KEY, requests BLOB NOT NULL, targets BLOB NOT NULL, kinds BLOB NOT NULL) STRICT;
 
--- Counts per slot of time: level 0 is a quarter of an hour, each next one four of the one before.
+-- Counts per slot of time: level 0 is half an hour, 1 two hours, 2 half a day.
 -- slot is the number of slots since the epoch; category and outcome are texts.
 CREATE TABLE rollup (
     level    INTEGER NOT NULL,
-    slot     INTEGER NOT NULL,
     log      INTEGER NOT NULL,
+    slot     INTEGER NOT NULL,
     category INTEGER NOT NULL,
     outcome  INTEGER NOT NULL,
     count    INTEGER NOT NULL,
-    PRIMARY KEY (level, slot, log, category, outcome)
+    PRIMARY KEY (level, log, slot, category, outcome)
 ) STRICT, WITHOUT ROWID;
 
 -- Who acted, once each: key is the JSON list of id, name, e-mail. actor_name holds each of them in lower case.
@@ -84,6 +88,8 @@ CREATE TABLE actor_name (
 CREATE VIRTUAL TABLE word_index USING fts5(
     words, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
 );
+-- Segments are merged eight at a time: half the writing of four, and a question still opens few.
+INSERT INTO word_index (word_index, rank) VALUES ('automerge', 8);
 -- Every word that occurs, so that a beginning can be turned into whole words.
 CREATE TABLE word (text TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
 -- The texts that are actions, and the title that each had last.
