@@ -1,8 +1,8 @@
 //! The list page: what the store is asked, all at once, and what is drawn from the answers.
 
 use askama::Template;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::read::access::Principal;
@@ -27,6 +27,8 @@ use super::rows::{self, Day};
 const MENU: usize = 50;
 /// Counting stops here, so that no page waits for it.
 pub(crate) const CAP: u64 = 10_000;
+/// Where the question has no beginning, the chart shows at least so much.
+const SHORTEST_CHART: SignedDuration = SignedDuration::from_hours(1);
 /// A page that spans more days than this says no totals: nobody sums up a year by days.
 const MOST_DAYS: usize = 62;
 
@@ -297,6 +299,8 @@ async fn histogram(
         };
         let Some(since) = since else { return Ok(None) };
         let until = filter.until.unwrap_or(now).max(since);
+        // A young log would be one bar as wide as the page.
+        let since = if filter.since.is_none() { since.min(until - SHORTEST_CHART) } else { since };
         let buckets = zone::buckets(since, until, &zone, MOST_BARS);
         let counts = store.histogram(&filter, &buckets.edges)?;
         Ok(Some((buckets, counts)))
