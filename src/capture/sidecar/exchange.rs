@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 
 use tokio::net::TcpStream;
-use uuid::Uuid;
 
 use super::buffer::Buffer;
 use super::connection::{Connection, Next};
@@ -21,7 +20,7 @@ use crate::capture::wire::framing::Framing;
 use crate::capture::wire::reply::Asked;
 use crate::capture::wire::request::RequestHead;
 use crate::capture::wire::rewrite::Cuts;
-use crate::exchange::{Body, Request};
+use crate::exchange::{Body, Exchange, Request};
 
 /// What is decided while a request's head is still in the buffer.
 struct Admitted {
@@ -89,7 +88,7 @@ impl Connection {
         let witness = worker.observe.admit(method, target);
         let names_itself = worker.settings.add_request_id && !read.has_request_id;
         let started = (witness.is_some() || names_itself).then(|| worker.clock.now());
-        let id = started.map(|started| new_id(&started));
+        let id = started.map(Exchange::number);
         let tee = witness.zip(id.zip(started)).map(|(witness, (id, started))| {
             let headers = tee::headers(bytes, read.fields..read.len, &cuts);
             let trusted = &worker.settings.trusted_proxies;
@@ -331,11 +330,4 @@ impl Relay<'_> {
     fn cut(&self) -> Next {
         if self.down.framing == Framing::UntilClose { Next::Reset } else { Next::Drop }
     }
-}
-
-/// A time-ordered number (UUIDv7) of that moment.
-fn new_id(at: &jiff::Timestamp) -> Uuid {
-    let seconds = u64::try_from(at.as_second()).unwrap_or(0);
-    let nanoseconds = u32::try_from(at.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
 }
