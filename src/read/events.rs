@@ -13,9 +13,10 @@ use super::histogram::{HistogramObject, histogram_of};
 use super::list::list;
 use super::object::{EventObject, rfc3339};
 use super::openapi::{FacetParameters, FilterParameters, HistogramParameters, PagingParameters};
-use super::query::{Mistake, PAGING_NAMES, Params, closest};
+use super::query::{Mistake, PAGING_NAMES, Params};
 use super::state::State;
 use super::zone::Zone;
+use crate::problem::nearest;
 use crate::record::query::{Facet, Field, Filter};
 
 /// Events on a page of the list, unless told.
@@ -176,7 +177,7 @@ fn facet_fields(params: &Params) -> Result<Vec<(&'static str, Field)>, ReadError
     }
     let find = |name: &&str| {
         FACETS.into_iter().find(|(known, _)| known == name).ok_or_else(|| {
-            let meant = closest(name, FACETS.map(|(known, _)| known));
+            let meant = nearest(name, FACETS.into_iter().map(|(known, _)| known));
             let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
             Mistake::new("field", format!("the values of `{name}` are not counted{meant}"))
         })

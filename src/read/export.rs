@@ -24,9 +24,10 @@ use super::error::{ProblemObject, ReadError};
 use super::object::{EventObject, rfc3339};
 use super::openapi::{ExportParameters, FilterParameters};
 use super::own;
-use super::query::{Mistake, Params, closest};
+use super::query::{Mistake, Params};
 use super::state::State;
 use super::zone::Zone;
+use crate::problem::nearest;
 use crate::record::query::{Filter, Stored};
 
 /// The parameters that only an export has, and what they mean.
@@ -106,7 +107,7 @@ impl Layout {
         let mut word = |name: &'static str, known: &[&'static str], given: Option<&str>| {
             let found = given.and_then(|given| known.iter().find(|known| **known == given));
             if found.is_none() {
-                let meant = given.and_then(|given| closest(given, known.iter().copied()));
+                let meant = given.and_then(|given| nearest(given, known.iter().copied()));
                 let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
                 mistakes.push(Mistake::new(name, format!("is one of `{}`{meant}", known.join("`, `"))));
             }

@@ -82,10 +82,3 @@ pub fn field_of(name: &str) -> Option<Field> {
 pub fn category_of(name: &str) -> &str {
     if name.eq_ignore_ascii_case("agent settigns") { "Agent settings" } else { name }
 }
-
-/// The candidate that differs least from `word`, if it is near enough to be what was meant.
-pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let known = candidates.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name));
-    let near = known.filter(|(distance, name)| *distance <= 1 + word.len().min(name.len()) / 4);
-    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
-}

@@ -6,8 +6,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::query::{Mistake, When, closest};
+use super::query::{Mistake, When};
 use super::zone::Zone;
+use crate::problem::nearest;
 use crate::record::query::{Clause, Field, Filter};
 
 /// What the search box asks.
@@ -119,7 +120,7 @@ impl Search {
         }
         let Some((_, field)) = NAMES.into_iter().find(|(known, _)| known == name) else {
             let names = NAMES.into_iter().map(|(known, _)| known).chain(["created"]);
-            let meant = closest(name, names).map(|meant| format!("did you mean `{meant}:`? ")).unwrap_or_default();
+            let meant = nearest(name, names).map(|meant| format!("did you mean `{meant}:`? ")).unwrap_or_default();
             let detail = format!("no field is called `{name}`; {meant}To find the text itself, put it in quotes");
             return Err(mistake(term.column, detail));
         };

@@ -19,7 +19,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("identity", &["clock", "event", "exchange", "memory", "outgoing", "problem"]),
     // Not `exchange`: raw bodies cannot reach the store.
     ("record", &["clock", "event", "memory"]),
-    ("read", &["clock", "event", "identity", "record"]),
+    ("read", &["clock", "event", "identity", "problem", "record"]),
     ("pipeline", &["capture", "clock", "event", "exchange", "identity", "memory", "outgoing", "record", "rules"]),
     ("config", &["capture", "identity", "problem", "read", "record", "rules"]),
     (
@@ -34,8 +34,8 @@ const MODULES: &[(&str, &[&str])] = &[
 /// A crate and the only modules that may name it.
 const CRATES: &[(&str, &[&str])] = &[
     ("httparse", &["capture"]),
-    ("hyper", &["capture", "identity", "outgoing"]),
-    ("hyper_util", &["capture", "identity", "outgoing"]),
+    ("hyper", &["capture", "identity", "outgoing", "read"]),
+    ("hyper_util", &["capture", "identity", "outgoing", "read"]),
     ("axum", &["read"]),
     ("askama", &["read"]),
     ("rusqlite", &["record"]),

@@ -2,8 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{FIELDS, Mistake, OTHERS, category_of, closest, field_of};
+use super::{FIELDS, Mistake, OTHERS, category_of, field_of};
 use crate::event::Outcome;
+use crate::problem::nearest;
 use crate::record::query::Field;
 
 /// The field that a parameter filters by, and whether it must not be.
@@ -20,7 +21,8 @@ pub(crate) fn checked(field: Field, value: &str) -> Result<String, String> {
         Field::Category => Ok(category_of(value).to_owned()),
         Field::Outcome => Outcome::from_word(value).map(|outcome| outcome.word().to_owned()).ok_or_else(|| {
             let words = Outcome::ALL.map(Outcome::word);
-            let meant = closest(value, words).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+            let meant =
+                nearest(value, words.into_iter()).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
             format!("`{value}` is no outcome: write {}{meant}", words.join(", "))
         }),
         Field::Ip => value
@@ -46,7 +48,7 @@ pub(super) fn known(name: &str, also: &[&str]) -> bool {
 /// What is told of a parameter that is not.
 pub(super) fn unknown(name: &str, also: &[&str]) -> Mistake {
     let names = FIELDS.iter().map(|(name, ..)| *name).chain(OTHERS.iter().map(|(name, _)| *name));
-    let meant = closest(name, names.chain(also.iter().copied()));
+    let meant = nearest(name, names.chain(also.iter().copied()));
     let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
     Mistake::new(name, format!("no parameter is called so{meant}"))
 }
