@@ -284,7 +284,8 @@ fn serve_read(
     let thread = std::thread::Builder::new().name("read".to_owned()).spawn(move || {
         let served = runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            read::serve(listener, read::router(state), stop).await
+            read::serve(listener, read::router(state), stop).await;
+            std::io::Result::Ok(())
         });
         if let Err(error) = served {
             tracing::error!(%error, "the page ended");

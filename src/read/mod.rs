@@ -22,31 +22,25 @@ mod own;
 mod page;
 pub mod query;
 pub mod search;
+mod serve;
 mod session;
 pub mod settings;
 mod sign_in;
 mod state;
 pub(crate) mod zone;
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub use access::{NewToken, Principal, new_token};
 pub use error::ReadError;
 pub use list::{Listing, list};
 pub use object::{EventObject, actor_label};
+pub use serve::serve;
 pub use settings::Settings;
 pub use state::{ActionFacts, Parts, Rules, State};
 pub use zone::Zone;
-
-/// How long running answers may go on after the end was asked for.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Everything that the read listener answers.
 pub fn router(state: State) -> Router {
@@ -68,22 +62,4 @@ pub fn router(state: State) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))
         .with_state(state)
-}
-
-/// Serves `router` until `stop` is cancelled; then running answers have ten seconds to end.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let ended = stop.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { ended.cancelled().await });
-    let patience = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = serving => served,
-        () = patience => Ok(()),
-    }
 }

@@ -136,6 +136,6 @@ async fn it_serves_until_it_is_told_to_stop() {
     let lines = answer.lines().filter(|line| line.starts_with("{\"id\"")).count();
     assert_eq!(lines, EVENTS);
     stop.cancel();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
