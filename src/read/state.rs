@@ -74,7 +74,7 @@ struct Inner {
     metrics: Metrics,
     access: Access,
     secret: [u8; 32],
-    questions: Semaphore,
+    questions: Arc<Semaphore>,
     exports: Arc<Semaphore>,
 }
 
@@ -92,7 +92,7 @@ impl State {
             rules: parts.rules,
             registry: parts.registry,
             metrics,
-            questions: Semaphore::new(QUESTIONS),
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
         }))
     }
@@ -106,10 +106,16 @@ impl State {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     {
-        let waiting = tokio::time::timeout(PATIENCE, self.0.questions.acquire());
-        let Ok(Ok(_turn)) = waiting.await else { return Err(ReadError::Busy) };
+        let waiting = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.questions).acquire_owned());
+        let Ok(Ok(turn)) = waiting.await else { return Err(ReadError::Busy) };
         let store = self.0.store.clone();
-        match tokio::task::spawn_blocking(move || question(&store)).await {
+        // The turn ends with the question, not with who asked: a client that left must not make room for the next
+        // while its question still runs.
+        let asked = move || {
+            let _turn = turn;
+            question(&store)
+        };
+        match tokio::task::spawn_blocking(asked).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(ReadError::Broken),
         }
