@@ -33,7 +33,10 @@ impl ConfigFile {
     pub(crate) fn load(&self, flags: &[Override]) -> Result<Config, Vec<Problem>> {
         let default = Path::new(DEFAULT_FILE);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        let mut overrides = Override::from_environment(std::env::vars());
+        // A variable that is not text is none of ours; `vars` would end the process over it.
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables = variables.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+        let mut overrides = Override::from_environment(variables);
         overrides.extend_from_slice(flags);
         Config::load(file, &overrides)
     }
