@@ -51,30 +51,31 @@ impl Asker {
         request: &Request,
         credential: &str,
     ) -> impl Future<Output = Result<Actor, String>> + Send + use<> {
-        let headers = self.headers(request, credential);
-        let call = self.outgoing.get(Get { url: self.url.clone(), headers, timeout: self.timeout, cap: self.cap });
+        let get = |headers| Get { url: self.url.clone(), headers, timeout: self.timeout, cap: self.cap };
+        let call = self.headers(request, credential).map(|headers| self.outgoing.get(get(headers)));
         let (path, fields) = (self.path.clone(), self.fields.clone());
         async move {
+            let Some(call) = call else {
+                return Err(format!("no header that may go to the platform's `{path}` holds the credential"));
+            };
             let answer = call.await.map_err(|error| format!("the platform's `{path}` gave {error}"))?;
             read(&answer, &fields).map_err(|why| format!("the platform's `{path}` {why}"))
         }
     }
 
-    /// The caller's headers that go along. Only those that hold the credential, so that the answer is about it and
-    /// not about a second credential beside it; all of the listed where none does (it stood in the query).
-    fn headers(&self, request: &Request, credential: &str) -> Headers {
+    /// The caller's headers that go along: only those that hold the credential, so that the answer is about it and
+    /// not about a second credential beside it. None where it stands elsewhere (in the query, in a field that is not
+    /// listed): an answer would say whose something else is.
+    fn headers(&self, request: &Request, credential: &str) -> Option<Headers> {
         let listed =
             |(name, _): &(&[u8], &[u8])| self.forward.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(name));
         let holds = |(_, value): &(&[u8], &[u8])| memchr::memmem::find(value, credential.as_bytes()).is_some();
-        let mut headers: Vec<_> = request.headers.iter().filter(listed).collect();
-        if headers.iter().any(holds) {
-            headers.retain(holds);
-        }
-        headers
-            .into_iter()
-            .chain(std::iter::once((b"accept".as_slice(), b"application/json".as_slice())))
+        let mut headers: Headers = (request.headers.iter().filter(listed).filter(holds))
             .map(|(name, value)| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value)))
-            .collect()
+            .collect();
+        headers.iter().next()?;
+        headers.push("accept", "application/json");
+        Some(headers)
     }
 }
 

@@ -324,6 +324,16 @@ async fn only_the_header_that_holds_the_credential_goes_to_the_platform() {
 }
 
 #[tokio::test]
+async fn a_credential_that_no_listed_header_holds_is_not_taken_for_whoever_the_cookie_is() {
+    let platform = Platform::start(200, json!({"id": 7, "name": "Anna"})).await;
+    let identity = with_me(&platform, &clock());
+    let request = request(&[("X-Api-Key", "key-of-cosimo"), ("Cookie", "sid=annas")], false);
+    let who = identity.begin(&request, Some("key-of-cosimo")).finish(Some(200)).await;
+    assert_eq!((who.actor.id.as_deref(), platform.asked()), (None, 0));
+    assert!(because(&who).contains("holds the credential"), "{}", because(&who));
+}
+
+#[tokio::test]
 async fn what_the_platform_does_not_tell_stays_unknown_with_the_reason() {
     let platform = Platform::start(200, "").await;
     let clock = clock();
