@@ -81,6 +81,7 @@ async fn start(watcher: &Watcher) -> (SocketAddr, Layer) {
         .route("/stream", get(|| async { stream(&["one ", "two ", "three"]) }))
         .route("/empty", any(|| async { StatusCode::NO_CONTENT }))
         .route("/unread", post(|| async { "not interested" }))
+        .route("/nothing", get(|| async { ([("content-length", "0")], stream(&[])) }))
         .route("/ignored", get(|| async { "ignored" }))
         .route(
             "/forever",
@@ -143,6 +144,14 @@ async fn an_exchange_is_seen_as_it_was() {
         (exchange.end, watcher.0.begun.lock().unwrap().as_slice()),
         (End::Complete, &["/echo?x=%20".to_owned()][..])
     );
+}
+
+#[tokio::test]
+async fn a_streamed_reply_that_announced_no_byte_is_complete() {
+    let watcher = Watcher::default();
+    let (address, _) = start(&watcher).await;
+    ask(address, "GET /nothing", "").await;
+    assert_eq!(watcher.take().iter().map(|exchange| exchange.end).collect::<Vec<_>>(), [End::Complete]);
 }
 
 #[tokio::test]

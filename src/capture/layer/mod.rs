@@ -186,9 +186,12 @@ where
 {
     let status = reply.status();
     watched.reply(status.as_u16(), fields(reply.headers()));
+    let length = reply.headers().get(http::header::CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let bare = method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || length == Some(0)
         || reply.body().is_end_stream();
     if bare {
         if let Some(recorded) = watched.complete() {
@@ -196,7 +199,5 @@ where
         }
         return reply.map(ReplyBody::unwatched);
     }
-    let length = reply.headers().get(http::header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     reply.map(|body| ReplyBody::watched(body, watched, length))
 }
