@@ -6,6 +6,11 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::client_address::Network;
 
+/// The smallest bound for a head that lets ordinary requests pass, in bytes.
+pub(super) const HEAD_LEAST: usize = 1024;
+/// The largest head, in bytes: room is left in a buffer for what follows it.
+pub(super) const HEAD_MOST: usize = 56 * 1024;
+
 /// The `[proxy]` section. Each key has a default; unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,7 +29,8 @@ pub struct Settings {
     pub add_forwarded: bool,
     /// How much of each body may be copied aside for a rule.
     pub body_copy_bytes: usize,
-    /// The largest head of a request, at most 57344. Replies may have 57344.
+    /// The largest head of a request, at most 57344. Replies may have as much.
+    #[serde(deserialize_with = "head_bytes")]
     pub head_max_bytes: usize,
     /// The most fields in a head.
     pub head_max_fields: usize,
@@ -150,6 +156,12 @@ impl std::str::FromStr for Upstream {
     }
 }
 
+fn head_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let bytes = usize::deserialize(deserializer)?;
+    let possible = (HEAD_LEAST..=HEAD_MOST).contains(&bytes);
+    possible.then_some(bytes).ok_or_else(|| de::Error::custom("must be between 1024 and 57344"))
+}
+
 impl<'de> Deserialize<'de> for Upstream {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Upstream, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -179,5 +191,7 @@ mod tests {
         let settings: Settings = toml::from_str("trusted_proxies = ['10.0.0.0/8', '::1']").unwrap();
         assert_eq!(settings.trusted_proxies.len(), 2);
         assert!(toml::from_str::<Settings>("upstrem = 'http://a'").is_err());
+        assert!(toml::from_str::<Settings>("head_max_bytes = 100").is_err());
+        assert!(toml::from_str::<Settings>("head_max_bytes = 57344").is_ok());
     }
 }

@@ -30,11 +30,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Observe;
-use super::settings::Settings;
+use super::settings::{HEAD_LEAST, HEAD_MOST, Settings};
 use crate::clock::Clock;
 use counts::{AllCounts, Counts};
 use limits::Limits;
-use worker::{HEAD_MOST, Worker};
+use worker::Worker;
 
 /// Connections that wait to be accepted, for each thread.
 const BACKLOG: i32 = 4096;
@@ -74,7 +74,7 @@ impl Sidecar {
     /// # Errors
     /// An address that is taken or not ours; a setting that cannot work.
     pub fn bind(settings: &Settings) -> Result<Sidecar, BindError> {
-        if !(1024..=HEAD_MOST).contains(&settings.head_max_bytes) {
+        if !(HEAD_LEAST..=HEAD_MOST).contains(&settings.head_max_bytes) {
             return Err(BindError::Setting { key: "head_max_bytes", must: "between 1024 and 57344" });
         }
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

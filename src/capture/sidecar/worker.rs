@@ -21,7 +21,7 @@ use super::problem_reply::Trouble;
 use super::tee::Unattended;
 use super::watch::{TICK, Ticker};
 use crate::capture::Observe;
-use crate::capture::settings::Settings;
+use crate::capture::settings::{HEAD_MOST, Settings};
 use crate::capture::wire::HeadLimits;
 use crate::capture::wire::refusal::Refusal;
 use crate::capture::wire::rewrite::Cuts;
@@ -35,8 +35,6 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What traffic causes is logged once in so long, in milliseconds.
 const LOG_EVERY: u64 = 1_000;
-/// The largest head: room is left in a buffer for what follows it.
-pub(super) const HEAD_MOST: usize = 56 * 1024;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
