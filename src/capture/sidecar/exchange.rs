@@ -175,8 +175,7 @@ impl Connection {
             Err(error) => {
                 self.worker.spare.keep_head(head);
                 self.worker.unreachable(&error);
-                let timed_out = error.kind() == io::ErrorKind::TimedOut;
-                if timed_out { Trouble::ConnectTimedOut } else { Trouble::Unreachable }
+                no_connection(&error)
             }
         };
         if let Some(recorded) = tee.as_mut().and_then(|tee| tee.end()) {
@@ -276,9 +275,11 @@ impl Relay<'_> {
                             self.platform = fresh;
                             self.reused = false;
                         }
-                        Err(_) => {
-                            let unreachable = PlatformFailure::Unreachable;
-                            return Turn::Failed(Failure::Platform(unreachable, Trouble::Unreachable));
+                        Err(error) => {
+                            return Turn::Failed(Failure::Platform(
+                                PlatformFailure::Unreachable,
+                                no_connection(&error),
+                            ));
                         }
                     }
                 }
@@ -330,4 +331,9 @@ impl Relay<'_> {
     fn cut(&self) -> Next {
         if self.down.framing == Framing::UntilClose { Next::Reset } else { Next::Drop }
     }
+}
+
+/// What the client hears of a connection that could not be made.
+fn no_connection(error: &io::Error) -> Trouble {
+    if error.kind() == io::ErrorKind::TimedOut { Trouble::ConnectTimedOut } else { Trouble::Unreachable }
 }
