@@ -82,6 +82,26 @@ pub(crate) fn open_writer(path: &Path, wait: Duration) -> Result<Connection, Ope
     Ok(conn)
 }
 
+/// Begins the WAL anew once it is longer than `most` bytes; whether it is short now.
+///
+/// SQLite copies pages home by itself, but begins the WAL anew only when it meets
+/// a moment without readers: exports without a pause would let it grow for ever.
+/// Waits a little for readers that are in the middle of a question.
+pub(crate) fn shorten_wal(conn: &Connection, most: u64, wait: Duration) -> rusqlite::Result<bool> {
+    let length = || {
+        let path = beside(Path::new(conn.path().unwrap_or_default()), "-wal");
+        path.metadata().map_or(0, |meta| meta.len())
+    };
+    if length() <= most {
+        return Ok(true);
+    }
+    let usual: i64 = conn.query_row("PRAGMA busy_timeout", (), |row| row.get(0))?;
+    conn.busy_timeout(wait)?;
+    let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
+    conn.busy_timeout(Duration::from_millis(u64::try_from(usual).unwrap_or(0)))?;
+    Ok(done? == 0)
+}
+
 /// A connection that answers questions and cannot write.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     // Read-write flags: a WAL's index may have to be rebuilt by whoever comes first.
@@ -101,4 +121,34 @@ pub(crate) fn open_brief(path: &Path) -> Result<Connection, rusqlite::Error> {
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.pragma_update(None, "synchronous", "full")?;
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wal_that_a_reader_holds_back_is_shortened_once_the_reader_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let usual = Duration::from_millis(1_234);
+        let writer = open_writer(&path, usual).unwrap();
+        writer.execute_batch("CREATE TABLE migration (x); PRAGMA wal_autocheckpoint = 10").unwrap();
+        let reader = open_reader(&path).unwrap();
+        let wal = || beside(&path, "-wal").metadata().unwrap().len();
+        let most = 1 << 20;
+        reader.execute_batch("BEGIN; SELECT * FROM migration").unwrap();
+        for _ in 0..30 {
+            writer.execute("INSERT INTO migration VALUES (zeroblob(100000))", ()).unwrap();
+        }
+        assert!(wal() > most, "{}", wal());
+        let short = Duration::from_millis(20);
+        assert!(!shorten_wal(&writer, most, short).unwrap());
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(shorten_wal(&writer, most, short).unwrap());
+        assert_eq!(wal(), 0);
+        assert!(shorten_wal(&writer, most, short).unwrap());
+        let wait: i64 = writer.query_row("PRAGMA busy_timeout", (), |row| row.get(0)).unwrap();
+        assert_eq!(wait, 1_234);
+    }
 }

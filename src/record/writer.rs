@@ -20,7 +20,7 @@ use crate::record::indexer::{Indexer, Waiting};
 use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
 use crate::record::texts::Numbers;
-use crate::record::things;
+use crate::record::{sqlite, things};
 
 /// Events a transaction takes at most: fsync costs nothing any more, and nobody waits longer than needed.
 const BATCH: usize = 1_024;
@@ -30,6 +30,10 @@ const DIGEST: usize = 4 * SIZE;
 const IDLE: Duration = Duration::from_millis(200);
 /// How long it looks after nothing else while events keep coming.
 const BUSY: Duration = Duration::from_secs(1);
+/// Bytes of the WAL beyond which readers are waited for, so that it can begin anew.
+const WAL: u64 = 64 << 20;
+/// How long they are waited for, at most once in [`BUSY`].
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Bits of a position that count within a millisecond.
 const COUNTER_BITS: u32 = 20;
 
@@ -182,6 +186,9 @@ impl Writer {
         self.bring_home();
         self.keep_lessons();
         self.index(SIZE);
+        if let Err(error) = sqlite::shorten_wal(&self.conn, WAL, PATIENCE) {
+            tracing::warn!(%error, "the store's WAL cannot be shortened");
+        }
     }
 
     /// Digests whole blocks when at least `least` events wait.

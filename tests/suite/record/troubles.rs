@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use sidetrail::clock::Clock;
-use sidetrail::record::query::{Filter, Scope};
+use sidetrail::record::query::{Filter, Order, Scope};
 use sidetrail::record::{OpenError, RecordError, Settings, Store, open};
 
 use super::{events, everything, settings, store_in};
@@ -247,6 +247,73 @@ async fn killed_in_the_middle_of_load_nothing_acknowledged_is_missing() {
             assert!(kept.contains(&events::event(*n).id), "event {n} was acknowledged and is missing");
         }
     }
+}
+
+#[tokio::test]
+async fn killed_while_it_is_made_a_store_is_whole_or_not_there() {
+    if let Ok(folder) = std::env::var("SIDETRAIL_TEST_MADE") {
+        for n in 0..10_000 {
+            let folder = Path::new(&folder).join(n.to_string());
+            std::fs::create_dir(&folder).unwrap();
+            drop(store_in(&folder));
+            std::io::stdout().write_all(b"#made\n").unwrap();
+        }
+        return;
+    }
+    for round in 0..8_u32 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "record::troubles::killed_while_it_is_made_a_store_is_whole_or_not_there", "--nocapture"])
+            .env("SIDETRAIL_TEST_MADE", folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        let made = lines.map_while(Result::ok).filter(|line| line.contains("#made"));
+        assert_eq!(made.take(2).count(), 2);
+        // Somewhere in the making of the next.
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut found = 0;
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let (recorder, store) = store_in(&entry.unwrap().path());
+            recorder.record(vec![events::event(1)]).await.unwrap();
+            assert_eq!(everything(&store).len(), 1);
+            found += 1;
+        }
+        assert!(found >= 2, "{found}");
+    }
+}
+
+#[tokio::test]
+async fn exports_without_a_pause_beside_writing_let_the_wal_grow_no_further_than_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, store) = store_in(folder.path());
+    recorder.record((0..2_000).map(events::event).collect()).await.unwrap();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let exports: Vec<_> = (0..3)
+        .map(|_| {
+            let (store, done) = (store.clone(), std::sync::Arc::clone(&done));
+            std::thread::spawn(move || {
+                let mut after = None;
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    let page = store.page(&Filter::all(Scope::All), Order::Ascending, 200, after).unwrap();
+                    after = page.events.last().map(|stored| stored.position);
+                }
+            })
+        })
+        .collect();
+    let mut longest = 0;
+    for first in (2_000..22_000).step_by(50) {
+        recorder.record((first..first + 50).map(events::event).collect()).await.unwrap();
+        longest = longest.max(folder.path().join("log.db-wal").metadata().unwrap().len());
+    }
+    done.store(true, std::sync::atomic::Ordering::SeqCst);
+    exports.into_iter().for_each(|export| export.join().unwrap());
+    println!("the WAL's longest: {longest} bytes");
+    assert!(longest < 96 << 20, "{longest}");
 }
 
 #[tokio::test]
