@@ -18,7 +18,7 @@ use crate::record::body::Number;
 use crate::record::indexer::Waiting;
 use crate::record::matching::target_keys;
 use crate::record::rollup;
-use crate::record::sieve::sieve;
+use crate::record::sieve::{pair, sieve};
 use crate::record::texts::Numbers;
 use crate::record::words::{searched, words};
 
@@ -234,7 +234,11 @@ impl Draft {
 
     fn write_sieves(&self, conn: &Connection, first: i64) -> rusqlite::Result<()> {
         let targets = self.targets.as_chunks::<2>().0.iter().map(|[_, hash]| *hash).collect();
-        let actors = self.columns.get(Column::Actor.place()).cloned().unwrap_or_default();
+        let of = |column: Column| self.columns.get(column.place()).map(Vec::as_slice).unwrap_or_default();
+        let mut actors = of(Column::Actor).to_vec();
+        for column in [Column::Category, Column::Outcome] {
+            actors.extend(of(Column::Actor).iter().zip(of(column)).map(|(actor, other)| pair(*actor, *other)));
+        }
         for (sql, numbers) in [
             ("INSERT INTO request_sieve VALUES (?, ?)", self.requests.clone()),
             ("INSERT INTO target_sieve VALUES (?, ?)", targets),

@@ -76,3 +76,34 @@ fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
 fn sum(migration: &Migration) -> Vec<u8> {
     Sha256::digest(migration.sql.as_bytes()).to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_question_reads_a_whole_table_of_events() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, MIGRATIONS, &Clock::system()).unwrap();
+        for sql in [
+            "SELECT id, body FROM event WHERE id BETWEEN ? AND ? ORDER BY id DESC",
+            "SELECT id, log, body FROM event WHERE id > (SELECT upto FROM digest) ORDER BY id LIMIT ?",
+            "SELECT id FROM event WHERE uuid = ?",
+            "SELECT coalesce(max(id), 0) FROM event",
+            "SELECT columns FROM span CROSS JOIN facts USING (first) WHERE first BETWEEN ? AND ? ORDER BY first DESC",
+            "SELECT bits FROM span CROSS JOIN target_sieve USING (first) WHERE first BETWEEN ? AND ? ORDER BY first",
+            "SELECT first FROM span WHERE first <= ? ORDER BY first DESC LIMIT 1",
+            "SELECT category, outcome, count FROM rollup WHERE level = ? AND log = ? AND slot >= ? AND slot < ?",
+            "SELECT actor FROM actor_name WHERE name = ?",
+            "SELECT text FROM word WHERE text >= ?1 AND text < ?2 LIMIT ?3",
+            "SELECT id FROM text WHERE value = ?",
+        ] {
+            let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let free = vec![rusqlite::types::Null; explain.parameter_count()];
+            let steps = explain.query_map(rusqlite::params_from_iter(free), |row| row.get::<_, String>(3)).unwrap();
+            for step in steps.map(Result::unwrap).filter(|step| step != "SCAN digest") {
+                assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}: {sql}");
+            }
+        }
+    }
+}

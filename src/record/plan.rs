@@ -12,6 +12,7 @@ use crate::record::matching::{Matcher, names_action};
 use crate::record::query::{Clause, Field, Filter, Scope};
 use crate::record::search;
 use crate::record::select::Snapshot;
+use crate::record::sieve::pair;
 use crate::record::words::Phrase;
 
 /// A filter made ready for one snapshot.
@@ -132,8 +133,14 @@ impl Plan {
             Some((table, test.hashes.iter().copied().collect()))
         };
         let actor = || {
-            let test = self.columns.iter().find(|test| test.column == Column::Actor && !test.negated)?;
-            Some(("actor_sieve", test.numbers.clone()))
+            let positive = |column| self.columns.iter().find(|test| test.column == column && !test.negated);
+            let actors = &positive(Column::Actor)?.numbers;
+            let other = positive(Column::Category).or_else(|| positive(Column::Outcome));
+            let wanted = match other {
+                None => actors.clone(),
+                Some(test) => actors.iter().flat_map(|actor| test.numbers.iter().map(|n| pair(*actor, *n))).collect(),
+            };
+            Some(("actor_sieve", wanted))
         };
         hashed(Field::Request, "request_sieve").or_else(|| hashed(Field::Target, "target_sieve")).or_else(actor)
     }

@@ -15,7 +15,7 @@ use crate::record::words::Phrase;
 
 /// Whole words that a beginning is turned into: asking for each streams, asking for a beginning reads
 /// all of its events first.
-const WORDS: usize = 64;
+const WORDS: usize = 256;
 /// Numbers of a clause that are asked for in the index too; more are left to the columns.
 const NUMBERS: usize = 16;
 

@@ -7,6 +7,12 @@ const PROBES: u64 = 4;
 /// Bits of the set for each number.
 const BITS: usize = 10;
 
+/// Two numbers as one: what belongs together is asked for together.
+pub(crate) fn pair(one: i64, other: i64) -> i64 {
+    // Far from single numbers, which are small.
+    (one.wrapping_mul(0x2127_599b_f432_5c37) ^ other).wrapping_mul(0x5851_f42d_4c95_7f2d) | i64::MIN
+}
+
 /// The set of `numbers`.
 pub(crate) fn sieve(mut numbers: Vec<i64>) -> Vec<u8> {
     numbers.sort_unstable();

@@ -54,7 +54,8 @@ CREATE TABLE span (
     action     INTEGER NOT NULL
 ) STRICT;
 
--- Per block: what may be among its events, for things that are rare (see sieve.rs).
+-- Per block: what may be among its events, for things that are rare (see sieve.rs). An actor also together
+-- with the category and with the outcome.
 CREATE TABLE request_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
 CREATE TABLE target_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
 CREATE TABLE actor_sieve (first INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
@@ -88,8 +89,6 @@ CREATE TABLE actor_name (
 CREATE VIRTUAL TABLE word_index USING fts5(
     words, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
 );
--- Segments are merged eight at a time: half the writing of four, and a question still opens few.
-INSERT INTO word_index (word_index, rank) VALUES ('automerge', 8);
 -- Every word that occurs, so that a beginning can be turned into whole words.
 CREATE TABLE word (text TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
 -- The texts that are actions, and the title that each had last.
