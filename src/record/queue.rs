@@ -34,6 +34,15 @@ pub(crate) struct Job {
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
+impl Job {
+    /// Makes room for others, then says how it went.
+    pub(crate) fn tell(self, how: Result<(), Arc<str>>) {
+        let Job { done, _room: room, .. } = self;
+        drop(room);
+        let _ = done.send(how);
+    }
+}
+
 /// What the writer found.
 pub(crate) enum Taken {
     /// Something to write.

@@ -109,13 +109,13 @@ impl Writer {
             Ok(()) => {
                 for job in jobs {
                     // Nobody listens any more when the deadline passed; the event is kept all the same.
-                    let _ = job.done.send(Ok(()));
+                    job.tell(Ok(()));
                 }
             }
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
                 for job in jobs {
-                    let _ = job.done.send(Err(Arc::clone(&why)));
+                    job.tell(Err(Arc::clone(&why)));
                 }
             }
         }
