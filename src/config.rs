@@ -90,9 +90,23 @@ impl<'de> Deserialize<'de> for Guarantee {
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, or a filter such as `info,sidetrail::record=debug`.
+    #[serde(deserialize_with = "level")]
     pub level: String,
     /// One JSON object per line instead of text.
     pub json: bool,
+}
+
+/// A filter's parts are levels and `target=level`: a misspelt level would be taken for a target, and silence all else.
+fn level<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let is_level = |word: &str| word.trim().parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let wrong = text.split(',').find(|part| !is_level(part.rsplit_once('=').map_or(*part, |(_, level)| level)));
+    match wrong {
+        Some(part) => Err(serde::de::Error::custom(format!(
+            "`{part}` is neither a level (error, warn, info, debug, trace, off) nor `target=level`"
+        ))),
+        None => Ok(text),
+    }
 }
 
 impl Default for Log {
