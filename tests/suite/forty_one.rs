@@ -159,13 +159,13 @@ static DAY: LazyLock<Day> = LazyLock::new(|| {
     let platform = runtime.block_on(platform::start(([127, 0, 0, 1], 0).into())).unwrap();
     let mut left = Vec::new();
 
-    let sidetrail = Sidetrail::start(folder.path(), platform.addr);
+    let sidetrail = Sidetrail::start(folder.path(), platform.addr, &rules_path());
     let mut cast = runtime.block_on(story::Cast::sign_in(&sidetrail.proxied)).unwrap();
     let made = runtime.block_on(story::first_act(&cast)).unwrap();
     gather(folder.path(), &mut left);
     left.push(("the log of the first act".to_owned(), sidetrail.stop()));
 
-    let sidetrail = Sidetrail::start(folder.path(), platform.addr);
+    let sidetrail = Sidetrail::start(folder.path(), platform.addr, &rules_path());
     cast.move_to(&sidetrail.proxied);
     runtime.block_on(story::second_act(&cast, &made)).unwrap();
     gather(folder.path(), &mut left);
@@ -201,7 +201,7 @@ fn gather(folder: &Path, left: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-fn url(folder: &Path) -> String {
+pub(crate) fn url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("log.db").display())
 }
 
@@ -234,16 +234,16 @@ fn differences(expected: &[String], recorded: &[String]) -> String {
 }
 
 /// A running `sidetrail serve`.
-struct Sidetrail {
-    child: Child,
+pub(crate) struct Sidetrail {
+    pub(crate) child: Child,
     log: JoinHandle<Vec<u8>>,
     /// `http://address` for the platform's clients.
-    proxied: String,
+    pub(crate) proxied: String,
 }
 
 impl Sidetrail {
-    /// Starts it in front of the platform with the shipped rules, and waits until it serves.
-    fn start(folder: &Path, platform: SocketAddr) -> Sidetrail {
+    /// Starts it in front of the platform with these rules, and waits until it serves.
+    pub(crate) fn start(folder: &Path, platform: SocketAddr, rules: &Path) -> Sidetrail {
         let config = folder.join("config.toml");
         std::fs::write(&config, include_str!("../../examples/demo/config.toml")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sidetrail"))
@@ -251,7 +251,7 @@ impl Sidetrail {
             .args(["--upstream", &format!("http://{platform}"), "--store", &url(folder)])
             .arg("--config")
             .arg(&config)
-            .env("SIDETRAIL_RULES__PATHS", format!("['{}']", rules_path().display()))
+            .env("SIDETRAIL_RULES__PATHS", format!("['{}']", rules.display()))
             .env("SIDETRAIL_IDENTITY__JWT__KEY_FILE", signing_key())
             .env("SIDETRAIL_LOG__JSON", "true")
             .env("SIDETRAIL_LOG__LEVEL", "trace")
@@ -276,7 +276,7 @@ impl Sidetrail {
     }
 
     /// Ends it as a service manager does; gives everything that it said.
-    fn stop(mut self) -> Vec<u8> {
+    pub(crate) fn stop(mut self) -> Vec<u8> {
         let ended = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(ended.success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "SIGTERM is a good end");

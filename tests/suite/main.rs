@@ -4,6 +4,7 @@
 
 mod api;
 mod browser;
+mod commands;
 mod demo;
 mod fixture;
 mod forty_one;
