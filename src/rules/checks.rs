@@ -236,9 +236,13 @@ impl Compiler {
     }
 }
 
+/// Whether a field is called like a secret.
+pub(crate) fn is_secret(word: &str) -> bool {
+    SECRETS.iter().any(|secret| word.eq_ignore_ascii_case(secret))
+}
+
 /// Warns where a field with a secret's name is stored or shown plainly.
 fn secrets(compiler: &mut Compiler, here: In<'_>, shape: &file::Action, written: &[Written<'_>]) {
-    let is_secret = |word: &str| SECRETS.contains(&word.to_ascii_lowercase().as_str());
     let mut found: Vec<(String, Range<usize>)> = Vec::new();
     for part in written.iter().filter(|part| part.is_value) {
         if COVERS.iter().any(|cover| part.expression.contains(cover)) {

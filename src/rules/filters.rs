@@ -68,7 +68,20 @@ fn bare_url(text: &str) -> String {
             let written = text.split(['?', '#']).next().unwrap_or(text);
             if url.path() == "/" && !written.ends_with('/') { bare.trim_end_matches('/').to_owned() } else { bare }
         }
-        _ => text.split(['?', '#']).next().unwrap_or(text).to_owned(),
+        _ => without_user(text.split(['?', '#']).next().unwrap_or(text)),
+    }
+}
+
+/// What does not parse as an address with a host may still be one, with a password: `//me:pw@host`, `me:pw@host`.
+fn without_user(text: &str) -> String {
+    let from = text.find("//").map_or(0, |slashes| slashes + 2);
+    let (before, rest) = text.split_at(from);
+    let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
+    match authority.rsplit_once('@') {
+        Some((user, _)) if from > 0 || user.contains(':') && !user.starts_with("mailto:") => {
+            format!("{before}{}", rest.get(user.len() + 1..).unwrap_or_default())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -129,6 +142,12 @@ mod tests {
             ("https://example.com", "https://example.com"),
             ("https://example.com/", "https://example.com/"),
             ("/relative?x=1", "/relative"),
+            ("//me:pw@example.com/b?token=1", "//example.com/b"),
+            ("me:pw@example.com/b", "example.com/b"),
+            ("me:p/w", "me:p/w"),
+            ("https://me:pw@exa mple.com/b", "https://exa mple.com/b"),
+            ("mailto:me@example.com", "mailto:me@example.com"),
+            ("me@example.com", "me@example.com"),
             ("not an address", "not an address"),
         ] {
             assert_eq!(bare_url(written), bare);

@@ -4,6 +4,9 @@
 //! top, `@skip` and `@include`. The operation's name is not believed: the
 //! fields say what is done.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
 use apollo_parser::Parser;
 use apollo_parser::cst::{self, CstNode};
 use minijinja::Value;
@@ -14,6 +17,8 @@ use super::expression::dig;
 /// A document longer than this many tokens, or nested deeper, is not read.
 const MOST_TOKENS: usize = 20_000;
 const DEEPEST: usize = 100;
+/// Top-level fields that are read of one request. Beyond that it is said that it was not read, never silently less.
+const MOST_FIELDS: usize = 1_000;
 
 /// One top-level field of a request.
 #[derive(Clone, Debug)]
@@ -71,11 +76,9 @@ fn read(
         return Err("the GraphQL request names no operation of its query".to_owned());
     };
     let mutation = found.operation_type().is_some_and(|kind| kind.mutation_token().is_some());
-    let reader = Reader { document: &document, variables, defaults: defaults(&found), operation, mutation };
-    if let Some(selections) = found.selection_set() {
-        reader.selections(&selections, 0, fields);
-    }
-    Ok(())
+    let (defaults, spread) = (defaults(&found), RefCell::default());
+    let reader = Reader { document: &document, variables, defaults, operation, mutation, spread };
+    found.selection_set().map_or(Ok(()), |selections| reader.selections(&selections, 0, fields))
 }
 
 /// The default values of an operation's variables.
@@ -95,15 +98,20 @@ struct Reader<'a> {
     defaults: Vec<(String, cst::Value)>,
     operation: usize,
     mutation: bool,
+    /// Fragments that were followed: each once, as the platform does (GraphQL section 6.3.2, visitedFragments).
+    /// They may name each other in a circle, or double with each step.
+    spread: RefCell<HashSet<String>>,
 }
 
 impl Reader<'_> {
-    fn selections(&self, set: &cst::SelectionSet, depth: usize, fields: &mut Vec<Field>) {
-        // Fragments may name each other in a circle.
-        if depth > 20 || fields.len() > 1_000 {
-            return;
+    fn selections(&self, set: &cst::SelectionSet, depth: usize, fields: &mut Vec<Field>) -> Result<(), String> {
+        if depth > DEEPEST {
+            return Err(format!("fragments of the GraphQL query are nested more than {DEEPEST} deep"));
         }
         for selection in set.selections() {
+            if fields.len() > MOST_FIELDS {
+                return Err(format!("the GraphQL request has more than {MOST_FIELDS} fields"));
+            }
             match selection {
                 cst::Selection::Field(field) if self.included(field.directives()) => {
                     // Selections of one response key are one field.
@@ -116,11 +124,14 @@ impl Reader<'_> {
                 }
                 cst::Selection::InlineFragment(fragment) if self.included(fragment.directives()) => {
                     if let Some(set) = fragment.selection_set() {
-                        self.selections(&set, depth + 1, fields);
+                        self.selections(&set, depth + 1, fields)?;
                     }
                 }
                 cst::Selection::FragmentSpread(spread) if self.included(spread.directives()) => {
                     let name = spread.fragment_name().and_then(|name| name.name()).map(|name| name.text().to_string());
+                    if !self.spread.borrow_mut().insert(name.clone().unwrap_or_default()) {
+                        continue;
+                    }
                     let set = self.document.definitions().find_map(|definition| match definition {
                         cst::Definition::FragmentDefinition(fragment) => {
                             let known = fragment.fragment_name()?.name()?.text().to_string();
@@ -129,12 +140,13 @@ impl Reader<'_> {
                         _ => None,
                     });
                     if let Some(set) = set {
-                        self.selections(&set, depth + 1, fields);
+                        self.selections(&set, depth + 1, fields)?;
                     }
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
 
     fn field(&self, field: &cst::Field) -> Option<Field> {
@@ -249,6 +261,29 @@ mod tests {
             "{told:?}"
         );
         assert!(!told.contains(&"s".to_owned()) && !told.contains(&"i".to_owned()), "{told:?}");
+    }
+
+    /// A query whose mutation `c` stands behind so many fragments; each is spread `times` in the one before.
+    fn behind(fragments: usize, times: usize) -> serde_json::Value {
+        let steps: String = (0..fragments)
+            .map(|at| format!("fragment F{at} on M {{ {} }} ", format!("...F{} ", at + 1).repeat(times)))
+            .collect();
+        serde_json::json!({ "query": format!("mutation {{ ...F0 }} {steps} fragment F{fragments} on M {{ c }}") })
+    }
+
+    #[test]
+    fn fragments_that_double_with_each_step_are_followed_once() {
+        assert_eq!(told(behind(60, 2)).len(), 1);
+    }
+
+    #[test]
+    fn nothing_hides_behind_many_fragments_or_fields() {
+        let why = |body: serde_json::Value| fields(&json(body.to_string().as_bytes()).unwrap()).unwrap_err();
+        assert_eq!(told(behind(90, 1)).len(), 1);
+        assert!(why(behind(300, 1)).contains("nested"));
+        let many: String = (0..=MOST_FIELDS).map(|at| format!("a{at}: b ")).collect();
+        let body = serde_json::json!({ "query": format!("mutation {{ {many} c }}") });
+        assert_eq!(why(body), "the GraphQL request has more than 1000 fields");
     }
 
     #[test]

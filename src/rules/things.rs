@@ -9,6 +9,7 @@ use minijinja::value::ValueKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
 
+use super::checks::is_secret;
 use super::expression::{Expression, as_id, dig, is_there};
 use super::operation::Operation;
 use super::ready::{Kind, NameForm};
@@ -184,6 +185,9 @@ fn is_safe_link(link: &str) -> bool {
 }
 
 /// A value as JSON; a thing is its name.
+///
+/// Where a rule names a field and a whole object comes, what is called like a
+/// secret inside it was named by nobody: its value is left out.
 pub(crate) fn to_json(value: &Value) -> Json {
     if let Some(thing) = super::scope::thing_of(value) {
         return thing.label().map_or(Json::Null, Json::from);
@@ -191,12 +195,33 @@ pub(crate) fn to_json(value: &Value) -> Json {
     if let Some(text) = value.as_str() {
         return Json::from(text);
     }
-    serde_json::to_value(value).unwrap_or(Json::Null)
+    let mut json = serde_json::to_value(value).unwrap_or(Json::Null);
+    redact(&mut json);
+    json
+}
+
+fn redact(json: &mut Json) {
+    match json {
+        Json::Array(values) => values.iter_mut().for_each(redact),
+        Json::Object(fields) => {
+            for (name, value) in fields {
+                if is_secret(name) { *value = Json::from("[redacted]") } else { redact(value) }
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_inside_an_object_that_a_rule_names_is_left_out() {
+        let sent = serde_json::json!({ "a": [{ "Password": "x", "b": 1 }], "token": { "c": "y" } });
+        let kept = to_json(&Value::from(minijinja::value::Serde(sent)));
+        assert_eq!(kept, serde_json::json!({ "a": [{ "Password": "[redacted]", "b": 1 }], "token": "[redacted]" }));
+    }
 
     #[test]
     fn only_web_addresses_and_own_paths_are_links() {
