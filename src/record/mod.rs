@@ -161,7 +161,7 @@ pub fn open(settings: &Settings, clock: Clock) -> Result<(Recorder, Store), Open
     migrate::migrate(&mut conn, migrate::MIGRATIONS, &clock)?;
     let spill = spill::Spill::of(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
     let shared = Arc::new(recorder::Shared::new(spill, clock, lock));
-    let mut writer = writer::Writer::new(conn, Arc::clone(&shared))?;
+    let mut writer = writer::Writer::new(conn, sqlite::OpenFiles::of(&path), Arc::clone(&shared))?;
     writer.tidy();
     let store = Store::at(path)?;
     let recorder = Recorder::start(writer, shared, deadline).map_err(OpenError::Thread)?;

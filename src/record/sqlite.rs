@@ -1,7 +1,7 @@
 //! Opening the file: who may touch it, and how SQLite is set.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,6 +100,28 @@ pub(crate) fn shorten_wal(conn: &Connection, most: u64, wait: Duration) -> rusql
     let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
     conn.busy_timeout(Duration::from_millis(u64::try_from(usual).unwrap_or(0)))?;
     Ok(done? == 0)
+}
+
+/// The files that a writer has open. SQLite goes on writing to a file that was
+/// deleted or exchanged under it, and nobody would ever read it again.
+pub(crate) struct OpenFiles(Vec<(PathBuf, Option<(u64, u64)>)>);
+
+impl OpenFiles {
+    /// Those of a store whose connection is open: the file and its WAL.
+    pub(crate) fn of(path: &Path) -> OpenFiles {
+        let paths = [path.to_path_buf(), beside(path, "-wal")];
+        OpenFiles(paths.into_iter().map(|path| (path.clone(), number(&path))).collect())
+    }
+
+    /// Whether the paths still lead to them.
+    pub(crate) fn are_there(&self) -> bool {
+        self.0.iter().all(|(path, opened)| number(path) == *opened)
+    }
+}
+
+/// Device and number of a file.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// A connection that answers questions and cannot write.

@@ -19,6 +19,7 @@ use crate::record::body;
 use crate::record::indexer::{Indexer, Waiting};
 use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
+use crate::record::sqlite::OpenFiles;
 use crate::record::texts::Numbers;
 use crate::record::{sqlite, things};
 
@@ -39,6 +40,7 @@ const COUNTER_BITS: u32 = 20;
 
 pub(crate) struct Writer {
     pub(crate) conn: Connection,
+    files: OpenFiles,
     shared: Arc<Shared>,
     ledger: Ledger,
     indexer: Indexer,
@@ -68,9 +70,10 @@ struct Head {
 }
 
 impl Writer {
-    pub(crate) fn new(conn: Connection, shared: Arc<Shared>) -> rusqlite::Result<Writer> {
+    pub(crate) fn new(conn: Connection, files: OpenFiles, shared: Arc<Shared>) -> rusqlite::Result<Writer> {
         let mut writer = Writer {
             conn,
+            files,
             shared,
             ledger: Ledger::default(),
             indexer: Indexer::default(),
@@ -138,6 +141,8 @@ impl Writer {
             }
             ledger.keep_heads(conn)
         });
+        // Looked at after the commit: what went into a file that is gone must not be acknowledged.
+        let wrote = wrote.and_then(|()| if self.files.are_there() { Ok(()) } else { Err(moved()) });
         match &wrote {
             Ok(()) => {
                 numbers.committed.inc_by(fresh.len() as u64);
@@ -183,6 +188,10 @@ impl Writer {
     /// What can wait until nothing else is to do.
     pub(crate) fn tidy(&mut self) {
         self.tidied = Instant::now();
+        if !self.files.are_there() {
+            self.set_failing(Some(moved().to_string()));
+            return;
+        }
         self.bring_home();
         self.keep_lessons();
         self.index(SIZE);
@@ -298,6 +307,12 @@ fn log_of(event: &Event) -> (i64, Arc<str>) {
         None if event.rule.is_none() => (2, "".into()),
         None => (1, "".into()),
     }
+}
+
+fn moved() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+    let why = "its file was deleted, moved or exchanged while it was open; start again to begin a new one";
+    rusqlite::Error::SqliteFailure(code, Some(why.to_owned()))
 }
 
 /// Runs `work` in one transaction; rolled back when it fails.

@@ -115,6 +115,26 @@ async fn while_another_holds_the_file_events_are_spilled_and_brought_home_after(
 }
 
 #[tokio::test]
+async fn nothing_is_acknowledged_into_a_file_that_was_deleted_under_the_writer() {
+    for ending in ["", "-wal"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, _) = store_in(folder.path());
+        recorder.record(vec![events::event(0)]).await.unwrap();
+        std::fs::remove_file(folder.path().join(format!("log.db{ending}"))).unwrap();
+        let error = recorder.record(vec![events::event(1)]).await.unwrap_err();
+        assert!(error.to_string().contains("deleted"), "{error}");
+        assert!(recorder.health().trouble.is_some());
+        recorder.close().await;
+        drop(recorder);
+        let (recorder, store) = store_in(folder.path());
+        let ids: Vec<_> = everything(&store).iter().map(|stored| stored.event.id).collect();
+        assert!(ids.contains(&events::event(1).id), "{ending}: the spilled event is not in the new file");
+        recorder.record(vec![events::event(2)]).await.unwrap();
+        assert_eq!(recorder.health().trouble, None);
+    }
+}
+
+#[tokio::test]
 async fn what_an_earlier_run_spilled_is_in_the_store_at_the_next_start_and_a_torn_line_spoils_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (recorder, _) = store_in(folder.path());
