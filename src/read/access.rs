@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ReadError;
 use super::session::Sessions;
-use super::sign_in::Failures;
+use super::sign_in::{Failures, signed_in};
 use super::state::State;
 use crate::event::{Actor, ActorKind};
 use crate::record::query::Scope;
@@ -121,7 +121,7 @@ pub(crate) async fn identify(state: &State, headers: &HeaderMap) -> Result<Princ
     let now = state.now();
     let given = match bearer(headers)? {
         Some(token) => Some(digest(token)),
-        None => state.access().sessions.token_of(headers, now),
+        None => signed_in(state, headers, now),
     };
     let found = state.ask(move |store| look_up(store, given.as_ref())).await?;
     found.ok_or(ReadError::SignedOut)

@@ -47,26 +47,27 @@ impl Sessions {
         Ok(number)
     }
 
-    /// The hash of the token that the cookie's session belongs to.
-    pub(crate) fn token_of(&self, headers: &HeaderMap, now: Timestamp) -> Option<[u8; 32]> {
-        let key = digest(cookie(headers)?);
+    /// The hash of the token that the session of the cookie `name` belongs to.
+    pub(crate) fn token_of(&self, name: &str, headers: &HeaderMap, now: Timestamp) -> Option<[u8; 32]> {
+        let key = digest(cookie(name, headers)?);
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.get(&key).filter(|session| session.until > now).map(|session| session.token)
     }
 
-    /// Ends the cookie's session.
-    pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(number) = cookie(headers) {
+    /// Ends the session of the cookie `name`.
+    pub(crate) fn end(&self, name: &str, headers: &HeaderMap) {
+        if let Some(number) = cookie(name, headers) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(number));
         }
     }
 }
 
-/// The value of our cookie.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The cookie's value. Only the name that this connection would be given counts: over HTTPS a neighbouring host may
+/// set the plain one, and with it a session of its own choice.
+fn cookie<'a>(name: &str, headers: &'a HeaderMap) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == SECURE || *name == PLAIN).map(|(_, value)| value)
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -83,11 +84,11 @@ mod tests {
         let start: Timestamp = "2026-01-07T08:00:00Z".parse().unwrap();
         let number = sessions.begin([1; 32], start).unwrap();
         let with = headers(&format!("theme=dark; sidetrail={number}"));
-        assert_eq!(sessions.token_of(&with, start), Some([1; 32]));
-        assert_eq!(sessions.token_of(&headers("sidetrail=guess"), start), None);
-        assert_eq!(sessions.token_of(&with, start + LIFE), None);
-        sessions.end(&with);
-        assert_eq!(sessions.token_of(&with, start), None);
+        assert_eq!(sessions.token_of(PLAIN, &with, start), Some([1; 32]));
+        assert_eq!(sessions.token_of(PLAIN, &headers("sidetrail=guess"), start), None);
+        assert_eq!(sessions.token_of(PLAIN, &with, start + LIFE), None);
+        sessions.end(PLAIN, &with);
+        assert_eq!(sessions.token_of(PLAIN, &with, start), None);
     }
 
     #[test]

@@ -108,9 +108,9 @@ pub(crate) async fn sign_in(
 /// Signs out.
 #[utoipa::path(post, path = "/sign-out", tag = "page", responses((status = 303, description = "Signed out")))]
 pub(crate) async fn sign_out(From(state): From<State>, headers: HeaderMap) -> Response {
-    state.access().sessions.end(&headers);
-    let ended = cookie_for(&state, &headers).map(|cookie| cookie.ended()).unwrap_or_default();
-    go("/sign-in", &ended)
+    let Some(cookie) = cookie_for(&state, &headers) else { return go("/sign-in", "") };
+    state.access().sessions.end(cookie.name(), &headers);
+    go("/sign-in", &cookie.ended())
 }
 
 async fn record(
@@ -154,15 +154,25 @@ struct Cookie {
 }
 
 impl Cookie {
+    fn name(self) -> &'static str {
+        if self.secure { SECURE } else { PLAIN }
+    }
+
     fn with(self, number: &str) -> String {
         // Over HTTPS a link from a chat should open the page; nothing that changes anything is asked by GET.
-        let (name, more) = if self.secure { (SECURE, "; Secure; SameSite=Lax") } else { (PLAIN, "; SameSite=Strict") };
+        let more = if self.secure { "; Secure; SameSite=Lax" } else { "; SameSite=Strict" };
+        let name = self.name();
         format!("{name}={number}; Path=/; HttpOnly{more}; Max-Age=43200")
     }
 
     fn ended(self) -> String {
         self.with("").replace("Max-Age=43200", "Max-Age=0")
     }
+}
+
+/// The token of whoever signed in over a connection like this one.
+pub(crate) fn signed_in(state: &State, headers: &HeaderMap, now: Timestamp) -> Option<[u8; 32]> {
+    state.access().sessions.token_of(cookie_for(state, headers)?.name(), headers, now)
 }
 
 fn cookie_for(state: &State, headers: &HeaderMap) -> Option<Cookie> {

@@ -118,4 +118,8 @@ async fn over_https_the_cookie_is_for_this_host_alone() {
     let cookie = client.send("POST", "/sign-in", &format!("token={text}")).await.header("set-cookie").to_owned();
     assert!(cookie.starts_with("__Host-sidetrail=") && cookie.contains("; Path=/; HttpOnly; Secure"), "{cookie}");
     assert!(!cookie.contains("Domain"));
+    let given = cookie.split(';').next().unwrap();
+    assert_eq!(client.with("cookie", given).get("/api/v1/events").await.status, 200);
+    let tossed = given.replace("__Host-", "");
+    assert_eq!(client.with("cookie", &tossed).get("/api/v1/events").await.status, 401, "a neighbour may set that one");
 }
