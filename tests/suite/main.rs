@@ -13,6 +13,7 @@ mod identity;
 mod import_table;
 #[cfg(feature = "layer")]
 mod layer;
+mod lookups;
 mod page;
 mod parity;
 mod record;
