@@ -1,9 +1,12 @@
 //! `sidetrail check`: the configuration and the rules, every problem at once.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use super::sources::{self, ConfigFile, Format};
 use super::{GOOD, NEGATIVE};
+use crate::clock::Clock;
+use crate::identity::{Identity, SettingsError};
 use crate::problem::{self, Level, Problem};
 
 /// `check [PATH…]`
@@ -40,8 +43,12 @@ fn gather(arguments: &Arguments) -> Result<(usize, Vec<Problem>), Vec<Problem>> 
     let mut paths = arguments.paths.clone();
     if paths.is_empty() || arguments.file.config.is_some() {
         match arguments.file.load(&[]) {
-            Ok(config) if paths.is_empty() => paths = config.rules.paths,
-            Ok(_) => {}
+            Ok(config) => {
+                problems.extend(Identity::offline(&config.identity, Clock::system()).err().map(unusable));
+                if paths.is_empty() {
+                    paths = config.rules.paths;
+                }
+            }
             Err(wrong) => problems.extend(wrong),
         }
     }
@@ -55,4 +62,17 @@ fn gather(arguments: &Arguments) -> Result<(usize, Vec<Problem>), Vec<Problem>> 
         Err(wrong) => problems.extend(wrong),
     }
     Err(problems)
+}
+
+/// What `[identity]` names and `serve` could not use: a key that is not there, an algorithm that is none.
+fn unusable(error: SettingsError) -> Problem {
+    let help = error.source().map(ToString::to_string);
+    Problem {
+        code: "bad-value",
+        level: Level::Error,
+        title: error.to_string(),
+        place: None,
+        label: String::new(),
+        help: help.filter(|why| !error.to_string().ends_with(why)),
+    }
 }

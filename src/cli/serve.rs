@@ -165,9 +165,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 fn refuse(error: &StartError) -> u8 {
     match error {
         StartError::Problems(problems) => sources::print_problems(problems),
-        other => eprintln!("sidetrail: {other}"),
+        other => eprintln!("sidetrail: {}", with_causes(other)),
     }
     if error.is_configuration() { CONFIGURATION } else { UNREACHABLE }
+}
+
+/// An error and why: `cannot listen on 127.0.0.1:8080: Address already in use`.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        // Some say it themselves.
+        if !text.ends_with(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Waits for SIGTERM or Ctrl-C; `true` when a part ended by itself instead.

@@ -67,6 +67,24 @@ fn broken_rules_start_nothing() {
 }
 
 #[test]
+fn what_cannot_be_used_is_told_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.toml"), RULES).unwrap();
+    let config = |text: &str| std::fs::write(folder.path().join("config.toml"), text).unwrap();
+    config("[rules]\npaths = ['rules.toml']\n[identity.jwt]\nkey_file = 'nowhere.pem'\nalgorithms = ['RS256']\n");
+    for (command, ends) in [("serve", 78), ("check", 1)] {
+        let (code, said) = ended(folder.path(), &[command]);
+        assert_eq!(code, Some(ends), "{said}");
+        assert!(said.contains("`nowhere.pem`") && said.contains("No such file"), "{said}");
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    config("[rules]\npaths = ['rules.toml']\n");
+    let (code, said) = ended(folder.path(), &["serve", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("in use"), "{said}");
+}
+
+#[test]
 fn a_killed_sidetrail_loses_nothing_that_its_clients_were_told() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules.toml");
