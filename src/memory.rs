@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 /// Which thing: workspace (empty where there is none), kind, id.
@@ -81,6 +81,14 @@ impl Recall for Overlay<'_> {
 }
 
 impl Thing {
+    /// Whether a lesson teaches nothing new: all it says is known, and known recently enough to be kept.
+    fn says(&self, lesson: &Lesson) -> bool {
+        self.gone == lesson.gone
+            && lesson.seen.duration_since(self.seen) < SEEN_AGAIN
+            && lesson.name.as_ref().is_none_or(|name| self.name.as_ref() == Some(name))
+            && lesson.fields.iter().all(|(field, value)| self.fields.get(field) == Some(value))
+    }
+
     /// Adds a lesson to what is known.
     pub fn take_in(&mut self, lesson: &Lesson) {
         if let Some(name) = &lesson.name {
@@ -92,6 +100,18 @@ impl Thing {
         self.gone = lesson.gone;
         self.seen = self.seen.max(lesson.seen);
     }
+}
+
+/// That a thing was seen again is news after so long: a restart loads what was seen last.
+const SEEN_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What lessons did to the memory.
+#[derive(Debug, Default, PartialEq)]
+pub struct Learned {
+    /// Lessons that said something new, in their order.
+    pub news: Vec<Lesson>,
+    /// Things that had to be forgotten for want of room.
+    pub forgotten: Vec<Key>,
 }
 
 /// The running memory. One for a whole process; shared by reference.
@@ -120,20 +140,23 @@ impl Memory {
         }
     }
 
-    /// Takes lessons in, in their order. What comes back had to be forgotten for want of room.
-    pub fn learn(&self, lessons: &[Lesson]) -> Vec<Key> {
+    /// Takes lessons in, in their order. Most of what passes by says what was known: only news comes back.
+    pub fn learn(&self, lessons: Vec<Lesson>) -> Learned {
         let mut inner = self.lock();
-        let mut forgotten = Vec::new();
+        let mut learned = Learned::default();
         for lesson in lessons {
             if inner.at.len() >= inner.capacity && !inner.at.contains_key(&lesson.key as &dyn Parts) {
-                forgotten.extend(inner.forget_oldest());
+                learned.forgotten.extend(inner.forget_oldest());
             }
             let slot = inner.slot_of(&lesson.key);
-            if let Some(slot) = inner.slots.get_mut(slot) {
-                Arc::make_mut(&mut slot.thing).take_in(lesson);
+            let Some(slot) = inner.slots.get_mut(slot) else { continue };
+            if slot.thing.says(&lesson) {
+                continue;
             }
+            Arc::make_mut(&mut slot.thing).take_in(&lesson);
+            learned.news.push(lesson);
         }
-        forgotten
+        learned
     }
 
     /// How many things are known.
@@ -320,8 +343,8 @@ mod tests {
     #[test]
     fn a_thing_keeps_what_a_later_lesson_does_not_say() {
         let memory = Memory::new(10);
-        memory.learn(&[lesson("1", Some("Manual.pdf"))]);
-        memory.learn(&[Lesson { gone: true, ..lesson("1", None) }]);
+        memory.learn(vec![lesson("1", Some("Manual.pdf"))]);
+        memory.learn(vec![Lesson { gone: true, ..lesson("1", None) }]);
         let thing = memory.recall("39", "document", "1").unwrap();
         assert_eq!((thing.name.as_deref(), thing.gone), (Some("Manual.pdf"), true));
         assert_eq!(memory.recall("40", "document", "1"), None);
@@ -330,9 +353,9 @@ mod tests {
     #[test]
     fn the_least_recently_used_thing_is_forgotten_first() {
         let memory = Memory::new(2);
-        memory.learn(&[lesson("1", Some("a")), lesson("2", Some("b"))]);
+        memory.learn(vec![lesson("1", Some("a")), lesson("2", Some("b"))]);
         memory.recall("39", "document", "1");
-        let forgotten = memory.learn(&[lesson("3", Some("c"))]);
+        let forgotten = memory.learn(vec![lesson("3", Some("c"))]).forgotten;
         assert_eq!(forgotten, [lesson("2", None).key]);
         assert!(memory.recall("39", "document", "1").is_some());
     }
@@ -342,18 +365,32 @@ mod tests {
         let memory = Memory::new(2);
         let thing = |name: &str| Thing { name: Some(name.to_owned()), ..Thing::default() };
         memory.preload(vec![(lesson("9", None).key, thing("new")), (lesson("8", None).key, thing("old"))]);
-        assert_eq!(memory.learn(&[lesson("7", None)]), [lesson("8", None).key]);
+        assert_eq!(memory.learn(vec![lesson("7", None)]).forgotten, [lesson("8", None).key]);
         assert_eq!(memory.recall("39", "document", "9").unwrap().name.as_deref(), Some("new"));
     }
 
     #[test]
     fn an_overlay_shows_its_lessons_over_what_is_known() {
         let memory = Memory::new(2);
-        memory.learn(&[lesson("1", Some("old"))]);
+        memory.learn(vec![lesson("1", Some("old"))]);
         let lessons = [lesson("1", Some("new"))];
         let overlay = Overlay { below: &memory, lessons: &lessons };
         assert_eq!(overlay.recall("39", "document", "1").unwrap().name.as_deref(), Some("new"));
         assert_eq!(memory.recall("39", "document", "1").unwrap().name.as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn only_news_comes_back() {
+        let memory = Memory::new(10);
+        let at = |hours| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+        let said = |name, gone, hours| Lesson { gone, seen: at(hours), ..lesson("1", name) };
+        let is_news = |lesson: Lesson| !memory.learn(vec![lesson]).news.is_empty();
+        assert!(is_news(said(Some("a"), false, 0)));
+        assert!(!is_news(said(Some("a"), false, 0)) && !is_news(said(None, false, 0)));
+        assert!(is_news(said(Some("b"), false, 0)), "another name");
+        assert!(is_news(said(None, true, 0)), "it is gone");
+        assert!(is_news(said(None, false, 0)), "it is back");
+        assert!(is_news(said(None, false, 1)), "a restart would forget what is not seen for long");
     }
 
     proptest! {
@@ -363,7 +400,7 @@ mod tests {
             let mut model: Vec<String> = Vec::new();
             for id in ids {
                 let id = id.to_string();
-                memory.learn(&[lesson(&id, Some(&id))]);
+                memory.learn(vec![lesson(&id, Some(&id))]);
                 model.retain(|known| *known != id);
                 model.push(id);
                 if model.len() > room {

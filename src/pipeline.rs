@@ -170,11 +170,11 @@ impl Inner {
             }
             None => Caller::default(),
         };
-        let derived = self.rules.derive(found, exchange, &caller, &self.memory, fetched);
+        let mut derived = self.rules.derive(found, exchange, &caller, &self.memory, fetched);
         for sighting in &derived.sightings {
             self.identity.learn(&sighting.tokens, &sighting.actor);
         }
-        self.learn(&derived.lessons);
+        self.learn(std::mem::take(&mut derived.lessons));
         derived
     }
 
@@ -190,16 +190,17 @@ impl Inner {
         Caller { actor, claims: who.claims }
     }
 
-    fn learn(&self, lessons: &[Lesson]) {
+    fn learn(&self, lessons: Vec<Lesson>) {
         if lessons.is_empty() {
             return;
         }
-        let forgotten = self.memory.learn(lessons);
-        if let Some(recorder) = &self.recorder {
-            recorder.remember(lessons.to_vec());
-            if !forgotten.is_empty() {
-                recorder.forget(forgotten);
-            }
+        let learned = self.memory.learn(lessons);
+        let Some(recorder) = &self.recorder else { return };
+        if !learned.news.is_empty() {
+            recorder.remember(learned.news);
+        }
+        if !learned.forgotten.is_empty() {
+            recorder.forget(learned.forgotten);
         }
     }
 

@@ -16,6 +16,7 @@ mod digest;
 mod facet;
 mod histogram;
 mod indexer;
+mod landing;
 mod loaded;
 mod matching;
 mod metrics;

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::event::Event;
 use crate::record::canonical::canonical;
+use crate::record::landing::{Answer, Landing, Waiter};
 
 /// Events that may wait.
 const EVENTS: u32 = 8_192;
@@ -30,16 +31,14 @@ impl Entry {
 pub(crate) struct Job {
     pub(crate) entries: Arc<[Entry]>,
     /// Told when they are on disk, or why they are not.
-    pub(crate) done: oneshot::Sender<Result<(), Arc<str>>>,
+    pub(crate) waiter: Waiter,
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 impl Job {
-    /// Makes room for others, then says how it went.
-    pub(crate) fn tell(self, how: Result<(), Arc<str>>) {
-        let Job { done, _room: room, .. } = self;
-        drop(room);
-        let _ = done.send(how);
+    /// Makes room for others; who waits is to be told.
+    pub(crate) fn leave(self) -> Waiter {
+        self.waiter
     }
 }
 
@@ -64,6 +63,8 @@ pub(crate) struct Queue {
 struct Waiting {
     jobs: Vec<Job>,
     closed: bool,
+    /// Whether the writer sleeps until something comes.
+    asleep: bool,
 }
 
 impl Queue {
@@ -73,7 +74,7 @@ impl Queue {
     }
 
     /// Waits for room and queues the events. `None`: the queue is closed.
-    pub(crate) async fn put(&self, entries: Arc<[Entry]>) -> Option<oneshot::Receiver<Result<(), Arc<str>>>> {
+    pub(crate) async fn put(&self, entries: Arc<[Entry]>) -> Option<oneshot::Receiver<Answer>> {
         // One exchange larger than the whole queue takes all of it and passes alone.
         let bytes: usize = entries.iter().map(|entry| entry.canonical.len()).sum();
         let bytes = u32::try_from(bytes).unwrap_or(BYTES).min(BYTES);
@@ -83,13 +84,17 @@ impl Queue {
             Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()?,
         );
         let (done, told) = oneshot::channel();
+        let waiter = Waiter { landing: Landing::here(), done };
         let mut waiting = self.lock();
         if waiting.closed {
             return None;
         }
-        waiting.jobs.push(Job { entries, done, _room: room });
-        drop(waiting);
-        self.arrived.notify_one();
+        waiting.jobs.push(Job { entries, waiter, _room: room });
+        // Each notification is a system call, also when nobody sleeps.
+        if std::mem::take(&mut waiting.asleep) {
+            drop(waiting);
+            self.arrived.notify_one();
+        }
         Some(told)
     }
 
@@ -97,6 +102,7 @@ impl Queue {
     pub(crate) fn take(&self, limit: usize, patience: Duration) -> Taken {
         let mut waiting = self.lock();
         if waiting.jobs.is_empty() && !waiting.closed {
+            waiting.asleep = true;
             waiting = self.arrived.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
         if waiting.jobs.is_empty() {

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::memory::{Key, Lesson};
+use crate::record::landing::Answer;
 use crate::record::metrics::Numbers;
 use crate::record::queue::{Entry, Queue};
 use crate::record::spill::Spill;
@@ -157,7 +158,7 @@ impl Recorder {
         Err(self.spill(entries, error).await)
     }
 
-    async fn submit(&self, entries: Arc<[Entry]>) -> Result<(), Arc<str>> {
+    async fn submit(&self, entries: Arc<[Entry]>) -> Answer {
         let closed = || Arc::from("it is closed");
         let told = self.0.shared.queue.put(entries).await.ok_or_else(closed)?;
         told.await.unwrap_or_else(|_| Err(closed()))

@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::record::block::SIZE;
 use crate::record::body;
 use crate::record::indexer::{Indexer, Waiting};
+use crate::record::landing;
 use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
 use crate::record::sqlite::OpenFiles;
@@ -108,20 +109,9 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        match self.write(jobs.iter().map(|job| &job.entries)) {
-            Ok(()) => {
-                for job in jobs {
-                    // Nobody listens any more when the deadline passed; the event is kept all the same.
-                    job.tell(Ok(()));
-                }
-            }
-            Err(error) => {
-                let why: Arc<str> = error.to_string().into();
-                for job in jobs {
-                    job.tell(Err(Arc::clone(&why)));
-                }
-            }
-        }
+        let written = self.write(jobs.iter().map(|job| &job.entries));
+        let answer = written.map_err(|error| Arc::from(error.to_string()));
+        landing::tell_all(jobs.into_iter().map(Job::leave), &answer);
     }
 
     /// Writes events in one transaction; they are on disk when it returns.

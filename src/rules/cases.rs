@@ -146,7 +146,7 @@ impl World<'_> {
             };
             lessons.push(Lesson { key, name, fields, gone: false, seen: Timestamp::UNIX_EPOCH });
         }
-        self.memory.learn(&lessons);
+        self.memory.learn(lessons);
     }
 
     /// The value of `{workspace}` in the address that the test sends to.
@@ -176,8 +176,8 @@ impl World<'_> {
         let exchange = exchange_of(step, self.clock);
         let lessons = self.look_up(found, &exchange, fetched);
         let caller = self.caller(step, &exchange.request);
-        let derived = self.set.derive(found, &exchange, &caller, &self.memory, &lessons);
-        self.memory.learn(&derived.lessons);
+        let mut derived = self.set.derive(found, &exchange, &caller, &self.memory, &lessons);
+        self.memory.learn(std::mem::take(&mut derived.lessons));
         for sighting in &derived.sightings {
             self.seen.extend(sighting.tokens.iter().map(|token| (token.clone(), sighting.actor.clone())));
         }

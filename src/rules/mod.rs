@@ -309,7 +309,13 @@ mod tests {
         assert_eq!(paths("GET", "/v2/gardens/north/beds/map.pdf"), Vec::<String>::new());
         let key = crate::memory::Key { workspace: "north".into(), kind: "bed".into(), id: "7".into() };
         let seen = jiff::Timestamp::UNIX_EPOCH;
-        memory.learn(&[Lesson { key, name: Some("Roses".into()), fields: serde_json::Map::new(), gone: false, seen }]);
+        memory.learn(vec![Lesson {
+            key,
+            name: Some("Roses".into()),
+            fields: serde_json::Map::new(),
+            gone: false,
+            seen,
+        }]);
         assert_eq!(paths("DELETE", "/v2/gardens/north/beds/7"), Vec::<String>::new());
     }
 
