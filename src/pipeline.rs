@@ -211,9 +211,9 @@ impl Inner {
         }
         let count = derived.events.len() as u64;
         self.counters.events.inc_by(count);
-        if let Err(error) = recorder.record(derived.events).await {
+        // The recorder says why.
+        if recorder.record(derived.events).await.is_err() {
             self.counters.unrecorded.inc_by(count);
-            tracing::error!(events = count, %error, "events are not in the store");
         }
     }
 

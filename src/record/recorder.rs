@@ -1,7 +1,7 @@
 //! The writing half: events go in, and what is acknowledged is on disk.
 
 use std::fs::File;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) numbers: Numbers,
     /// The newest position.
     pub(crate) newest: AtomicI64,
+    /// The second in which it was last said that events are not in the store.
+    complained: AtomicI64,
     lessons: Mutex<Lessons>,
     held: Mutex<Vec<Arc<[Entry]>>>,
     trouble: Mutex<Option<String>>,
@@ -93,6 +95,7 @@ impl Shared {
             clock,
             numbers: Numbers::default(),
             newest: AtomicI64::new(0),
+            complained: AtomicI64::new(0),
             lessons: Mutex::default(),
             held: Mutex::default(),
             trouble: Mutex::default(),
@@ -155,7 +158,18 @@ impl Recorder {
                 RecordError::Late { after_ms }
             }
         };
-        Err(self.spill(entries, error).await)
+        let count = entries.len();
+        let error = self.spill(entries, error).await;
+        self.complain(count, &error);
+        Err(error)
+    }
+
+    /// Once a second at most: a log on the same full disk must not fill it further. The metrics count them all.
+    fn complain(&self, events: usize, error: &RecordError) {
+        let now = self.0.shared.clock.now().as_second();
+        if self.0.shared.complained.swap(now, Ordering::Relaxed) != now {
+            tracing::error!(events, %error, "events are not in the store; said once a second, counted in the metrics");
+        }
     }
 
     async fn submit(&self, entries: Arc<[Entry]>) -> Answer {
@@ -177,12 +191,10 @@ impl Recorder {
             Ok(Err(trouble)) => trouble.to_string(),
             Err(_) => "it did not answer in time".to_owned(),
         };
-        let count = entries.len();
-        let held = self.0.shared.hold(entries);
-        if !held {
-            self.0.shared.numbers.lost.inc_by(count as u64);
+        let count = entries.len() as u64;
+        if !self.0.shared.hold(entries) {
+            self.0.shared.numbers.lost.inc_by(count);
         }
-        tracing::error!(events = count, held, error = %trouble, "events are not on disk");
         RecordError::NotOnDisk { why: error.to_string(), spill: trouble }
     }
 
