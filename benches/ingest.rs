@@ -3,10 +3,12 @@
 //!
 //! `cargo bench --bench ingest`: 300,000 events from 1, 64 and 256 recorders at
 //! once, CPU per event (`PART=write` for this alone); then a store of 1,000,000
-//! events (`PART=read`; `EVENTS=n` for another size) and the time of each question, the median and the worst of 21.
-#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+//! events (`PART=read`; `EVENTS=n` for another size) and the time of each question, the median and the worst of 21;
+//! and the export of all of them beside `sqlite3 -csv` (which must be installed).
+#![allow(clippy::cast_precision_loss, clippy::indexing_slicing, reason = "figures for people")]
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +32,33 @@ fn main() {
     }
     if part != "write" {
         questions(&folder.path().join("questions.db"));
+        export(folder.path(), "questions.db");
     }
+}
+
+/// The whole store as CSV by `sidetrail export`, and the same rows out of a plain table by `sqlite3 -csv`, in turn.
+fn export(folder: &Path, store: &str) {
+    let run = |command: &mut Command| {
+        let start = Instant::now();
+        let status = command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.expect("sqlite3 is installed (Debian: apt-get install sqlite3)");
+        start.elapsed().as_secs_f64()
+    };
+    let sidetrail = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
+        run(command.args(["export", "--store", &format!("sqlite:{store}"), "--raw"]).args(more))
+    };
+    sidetrail(&["-o", "all.csv"]);
+    run(Command::new("sqlite3").args(["plain.db", ".import --csv all.csv events"]));
+    let select = || run(Command::new("sqlite3").args(["-csv", "plain.db", "SELECT * FROM events"]));
+    let turns: Vec<(f64, f64)> = (0..5).map(|_| (sidetrail(&[]), select())).collect();
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (ours, theirs) = turns.into_iter().unzip();
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!("\nexport as CSV: sidetrail {ours:.2} s, sqlite3 -csv {theirs:.2} s, ratio {:.2}", ours / theirs);
 }
 
 /// A plain event of a platform of documents; the times are spread over 90 days.
