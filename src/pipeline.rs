@@ -14,13 +14,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::capture::body::Copier;
-use crate::capture::{Observe, Pending, Wants, Witness};
+use crate::capture::{Kept, Observe, Pending, Recorded, Wants, Witness};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Headers, Request, Response};
 use crate::identity::{Identity, Inquiry, Who};
 use crate::memory::{Lesson, Memory};
 use crate::outgoing::{Get, Outgoing};
-use crate::record::Recorder;
+use crate::record::{RecordError, Recorder};
 use crate::rules::{Caller, Derived, Found, Lookup, RuleSet};
 
 /// The fields of a request that a look-up carries on, beside the Host of the platform.
@@ -138,13 +138,13 @@ impl Witness for Watch {
         Some(pending)
     }
 
-    fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
+    fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
         let Watch { pipeline, found, inquiry, fetched } = *self;
         Box::pin(async move {
             let fetched = fetched.map(|fetched| std::mem::take(&mut *lock(&fetched))).unwrap_or_default();
             let derived = pipeline.conclude(found, &exchange, inquiry, &fetched).await;
             drop(exchange);
-            pipeline.keep(derived).await;
+            pipeline.keep(derived).await
         })
     }
 }
@@ -204,16 +204,20 @@ impl Inner {
         }
     }
 
-    async fn keep(&self, derived: Derived) {
-        let Some(recorder) = &self.recorder else { return };
+    async fn keep(&self, derived: Derived) -> Kept {
+        let Some(recorder) = &self.recorder else { return Kept::OnDisk };
         if derived.events.is_empty() {
-            return;
+            return Kept::OnDisk;
         }
         let count = derived.events.len() as u64;
         self.counters.events.inc_by(count);
-        // The recorder says why.
-        if recorder.record(derived.events).await.is_err() {
-            self.counters.unrecorded.inc_by(count);
+        match recorder.record(derived.events).await {
+            Err(RecordError::NotOnDisk { .. }) => {
+                self.counters.unrecorded.inc_by(count);
+                Kept::Lost
+            }
+            // What the store did not take waits in the spill file.
+            Ok(()) | Err(RecordError::Late { .. } | RecordError::Failed { .. }) => Kept::OnDisk,
         }
     }
 

@@ -29,6 +29,19 @@ use crate::exchange::{Exchange, Request};
 /// A future that a front awaits.
 pub type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A future that a front awaits before it lets a reply end.
+pub type Recorded = Pin<Box<dyn Future<Output = Kept> + Send>>;
+
+/// What became of the record of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kept {
+    /// Whatever there was to keep is on disk.
+    OnDisk,
+    /// It is not, and cannot be: the client must not take the reply for acknowledged.
+    Lost,
+}
+
 /// The door between capture and the rest: asked once for each request.
 pub trait Observe: Send + Sync + 'static {
     /// Called when a request's head has arrived and before anything goes
@@ -52,12 +65,12 @@ pub trait Witness: Send {
 
     /// Called once when the exchange has ended: well, badly, or because the
     /// client left. The front lets the reply end (sends its last byte) only
-    /// after the future is done; it bounds its own time and never fails: a
-    /// record that cannot be written is the observer's trouble.
+    /// after the future is done, and breaks the connection instead where the
+    /// record is lost. The future bounds its own time.
     ///
     /// A front that is itself dropped must still call this (and spawn the
     /// future): a client that hangs up still acted.
-    fn observe(self: Box<Self>, exchange: Exchange) -> Pending;
+    fn observe(self: Box<Self>, exchange: Exchange) -> Recorded;
 }
 
 /// Which bodies a witness wants copied aside, and how much of each.

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::client_address::{client_address, is_trusted};
 use super::watched::{Recording, Watched, fields};
-use super::{Network, Observe, Pending};
+use super::{Network, Observe, Recorded};
 use crate::clock::Clock;
 use crate::exchange;
 
@@ -142,7 +142,7 @@ impl Tapped {
             || matches!(status.as_u16(), 101 | 204 | 304)
             || head.headers.get("content-length").is_some_and(|length| length == "0");
         if let Some(recorded) = bare.then(|| watched.complete()).flatten() {
-            recorded.await;
+            let _ = recorded.await;
         }
     }
 
@@ -163,7 +163,7 @@ impl Tapped {
     /// From `logging`: whatever has not come to its end by now never will.
     pub async fn logging(&mut self) {
         if let Some(recorded) = self.watched.take().and_then(|watched| watched.broken()) {
-            recorded.await;
+            let _ = recorded.await;
         }
     }
 }
@@ -175,10 +175,10 @@ pub fn never_again(mut error: BError) -> BError {
 }
 
 /// Blocks until it is recorded, by a thread that is not this one.
-fn wait(recorded: Pending, runtime: &Handle) {
+fn wait(recorded: Recorded, runtime: &Handle) {
     let (done, told) = mpsc::sync_channel::<()>(1);
     runtime.spawn(async move {
-        recorded.await;
+        let _ = recorded.await;
         let _ = done.send(());
     });
     // An error means that the thread is gone, and with it everybody who could tell.

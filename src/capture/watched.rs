@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::capture::body::Copier;
-use crate::capture::{Pending, Wants, Witness};
+use crate::capture::{Kept, Pending, Recorded, Wants, Witness};
 use crate::exchange::{Body, End, Exchange, Headers, Request, Response};
 
 /// The watched side of an exchange, shared by whoever moves its two bodies.
@@ -51,7 +51,7 @@ pub(crate) struct Recording {
 
 impl Recording {
     /// Lets it go on by itself; what comes back may be awaited or dropped. Without a runtime it is given back.
-    fn spawn(&self, recorded: Pending) -> Result<JoinHandle<()>, Pending> {
+    fn spawn(&self, recorded: Recorded) -> Result<JoinHandle<Kept>, Recorded> {
         match self.runtime.clone().map_or_else(Handle::try_current, Ok) {
             Ok(runtime) => Ok(self.tasks.spawn_on(recorded, &runtime)),
             Err(_) => Err(recorded),
@@ -150,17 +150,17 @@ impl Watched {
     }
 
     /// The end of the whole reply; what comes back is awaited before the client sees it. Dropped, it goes on.
-    pub(crate) fn complete(&self) -> Option<Pending> {
+    pub(crate) fn complete(&self) -> Option<Recorded> {
         self.lock().response_whole = true;
         self.broken()
     }
 
     /// The end without a whole reply.
-    pub(crate) fn broken(&self) -> Option<Pending> {
+    pub(crate) fn broken(&self) -> Option<Recorded> {
         let mut inner = self.lock();
         let recorded = inner.end()?;
         match inner.recording.spawn(recorded) {
-            Ok(task) => Some(Box::pin(async move { drop(task.await) })),
+            Ok(task) => Some(Box::pin(async move { task.await.unwrap_or(Kept::Lost) })),
             Err(recorded) => Some(recorded),
         }
     }
@@ -171,7 +171,7 @@ impl Watched {
 }
 
 impl Inner {
-    fn end(&mut self) -> Option<Pending> {
+    fn end(&mut self) -> Option<Recorded> {
         let witness = self.witness.take()?;
         let mut request = self.request.take()?;
         request.body = self.request_copy.take().map_or_else(Body::default, |copy| copy.finish(self.request_whole));

@@ -43,6 +43,9 @@ pub enum ReadError {
     /// What must be recorded first cannot be.
     #[error("the log cannot be written, and this must be recorded first")]
     Record(#[from] RecordError),
+    /// Events wait for a store that cannot be written.
+    #[error("the log cannot be written: its events wait in the spill file")]
+    Unwritable,
     /// A bug: a question ended in a panic.
     #[error("sidetrail failed to answer")]
     Broken,
@@ -59,7 +62,9 @@ impl ReadError {
             ReadError::Method => StatusCode::METHOD_NOT_ALLOWED,
             ReadError::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             ReadError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            ReadError::Busy | ReadError::Store(_) | ReadError::Record(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ReadError::Busy | ReadError::Store(_) | ReadError::Record(_) | ReadError::Unwritable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ReadError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,7 +72,7 @@ impl ReadError {
     fn retry_after(&self) -> Option<u32> {
         match self {
             ReadError::TooMany(seconds) => Some(*seconds),
-            ReadError::Busy | ReadError::Store(_) | ReadError::Record(_) => Some(1),
+            ReadError::Busy | ReadError::Store(_) | ReadError::Record(_) | ReadError::Unwritable => Some(1),
             _ => None,
         }
     }

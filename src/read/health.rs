@@ -12,12 +12,15 @@ pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether the log can be read now.
+/// Whether the log can be written and read now.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "It answers"),
-    (status = 503, description = "The log cannot be read"),
+    (status = 503, description = "The log cannot be written or read"),
 ))]
 pub(crate) async fn readyz(From(state): From<State>) -> Result<&'static str, ReadError> {
+    if state.recorder().health().trouble.is_some() {
+        return Err(ReadError::Unwritable);
+    }
     state.ask(Store::newest).await?;
     Ok("ok\n")
 }

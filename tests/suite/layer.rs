@@ -10,7 +10,7 @@ use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::routing::{any, get, post};
 use sidetrail::capture::layer::Layer;
-use sidetrail::capture::{Observe, Pending, Wants, Witness};
+use sidetrail::capture::{Kept, Observe, Pending, Recorded, Wants, Witness};
 use sidetrail::clock::Clock;
 use sidetrail::exchange::{End, Exchange, Request, Seen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,13 +44,14 @@ impl Witness for Watcher {
         None
     }
 
-    fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
+    fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
         let gate = self.0.gate.lock().unwrap().clone();
         Box::pin(async move {
             if let Some(gate) = gate {
                 gate.notified().await;
             }
             self.0.seen.lock().unwrap().push(exchange);
+            Kept::OnDisk
         })
     }
 }

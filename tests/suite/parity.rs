@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sidetrail::capture::{self, Observe, Pending, Wants, Witness, har, sidecar::Sidecar};
+use sidetrail::capture::{self, Observe, Pending, Recorded, Wants, Witness, har, sidecar::Sidecar};
 use sidetrail::clock::Clock;
 use sidetrail::event::Event;
 use sidetrail::exchange::{Body, Exchange, Headers, Request};
@@ -176,7 +176,7 @@ impl Witness for Taping {
         self.witness.begin(request)
     }
 
-    fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
+    fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
         self.entries.lock().unwrap().push(entry(&exchange));
         self.witness.observe(exchange)
     }

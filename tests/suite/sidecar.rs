@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sidetrail::capture::sidecar::Sidecar;
-use sidetrail::capture::{Observe, Pending, Settings, Wants, Witness};
+use sidetrail::capture::{Kept, Observe, Pending, Recorded, Settings, Wants, Witness};
 use sidetrail::clock::Clock;
 use sidetrail::exchange::{End, Exchange, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,16 +32,17 @@ struct Proxy {
 struct Watcher {
     watches: bool,
     waits: bool,
+    loses: bool,
     seen: mpsc::Sender<Exchange>,
     release: Arc<Notify>,
 }
 
-struct Seer(mpsc::Sender<Exchange>, Option<Arc<Notify>>);
+struct Seer(mpsc::Sender<Exchange>, Option<Arc<Notify>>, bool);
 
 impl Observe for Watcher {
     fn admit(&self, _method: &str, _target: &str) -> Option<Box<dyn Witness>> {
         let wait = self.waits.then(|| Arc::clone(&self.release));
-        self.watches.then(|| Box::new(Seer(self.seen.clone(), wait)) as Box<dyn Witness>)
+        self.watches.then(|| Box::new(Seer(self.seen.clone(), wait, self.loses)) as Box<dyn Witness>)
     }
 }
 
@@ -54,12 +55,13 @@ impl Witness for Seer {
         None
     }
 
-    fn observe(self: Box<Self>, exchange: Exchange) -> Pending {
+    fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
         Box::pin(async move {
             self.0.send(exchange).await.expect("the test still listens");
             if let Some(release) = &self.1 {
                 release.notified().await;
             }
+            if self.2 { Kept::Lost } else { Kept::OnDisk }
         })
     }
 }
@@ -69,9 +71,10 @@ impl Witness for Seer {
 struct With {
     watches: bool,
     waits: bool,
+    loses: bool,
 }
 
-const WATCHED: With = With { watches: true, waits: false };
+const WATCHED: With = With { watches: true, waits: false, loses: false };
 
 fn start(platform: SocketAddr, with: With, change: impl FnOnce(&mut Settings)) -> Proxy {
     let mut settings = Settings {
@@ -84,7 +87,13 @@ fn start(platform: SocketAddr, with: With, change: impl FnOnce(&mut Settings)) -
     let sidecar = Sidecar::bind(&settings).unwrap();
     let (address, stop, release) = (sidecar.local_addr(), CancellationToken::new(), Arc::new(Notify::new()));
     let (sender, seen) = mpsc::channel(64);
-    let watcher = Watcher { watches: with.watches, waits: with.waits, seen: sender, release: Arc::clone(&release) };
+    let watcher = Watcher {
+        watches: with.watches,
+        waits: with.waits,
+        loses: with.loses,
+        seen: sender,
+        release: Arc::clone(&release),
+    };
     let done = tokio::spawn(sidecar.run(Arc::new(watcher), Clock::system(), stop.clone()));
     Proxy { address, stop, done, seen, release }
 }
@@ -366,6 +375,25 @@ async fn a_platform_that_is_silent_is_a_504() {
 }
 
 #[tokio::test]
+async fn a_reply_without_a_record_is_never_presented_as_whole() {
+    for reply in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 204 No Content\r\n\r\n"] {
+        let address = platform(move |_, mut peer| async move {
+            peer.until("\r\n\r\n").await;
+            peer.send(reply).await;
+        })
+        .await;
+        let proxy = start(address, With { loses: true, ..WATCHED }, |_| ());
+        let mut client = Peer::connect(&proxy).await;
+        client.send("POST /things HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
+        let (mut got, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(Ok(count @ 1..)) = timeout(SOON, client.stream.read(&mut chunk)).await {
+            got.extend_from_slice(&chunk[..count]);
+        }
+        assert!(got.len() < reply.len() && !got.ends_with(b"ok"), "{}", String::from_utf8_lossy(&got));
+    }
+}
+
+#[tokio::test]
 async fn a_reply_that_breaks_off_is_never_presented_as_whole() {
     let address = platform(|number, mut peer| async move {
         peer.until("\r\n\r\n").await;
@@ -515,7 +543,7 @@ async fn a_watched_reply_ends_only_when_its_witness_is_done() {
             peer.send(reply).await;
         })
         .await;
-        let mut proxy = start(address, With { watches: true, waits: true }, |_| ());
+        let mut proxy = start(address, With { waits: true, ..WATCHED }, |_| ());
         let mut client = Peer::connect(&proxy).await;
         client.send("GET /w HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
         next_seen(&mut proxy).await;
@@ -662,7 +690,7 @@ async fn a_platform_is_found_by_name_and_the_counters_tell() {
     sidecar.register(&mut registry);
     let (stop, listen) = (CancellationToken::new(), sidecar.local_addr());
     let (seen, _kept) = mpsc::channel(1);
-    let watcher = Watcher { watches: false, waits: false, seen, release: Arc::default() };
+    let watcher = Watcher { watches: false, waits: false, loses: false, seen, release: Arc::default() };
     let done = tokio::spawn(sidecar.run(Arc::new(watcher), Clock::system(), stop.clone()));
     let mut client = Peer::new(TcpStream::connect(listen).await.unwrap());
     client.send(get("/name")).await;

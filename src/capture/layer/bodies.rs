@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::capture::Pending;
+use crate::capture::Recorded;
 use crate::capture::watched::Watched;
 
 /// The request's body on its way to the service.
@@ -28,7 +28,7 @@ pub struct ReplyBody<R> {
     announced: Option<u64>,
     /// The last frame, while its exchange is being recorded.
     last: Option<Frame<Bytes>>,
-    recording: Option<Pending>,
+    recording: Option<Recorded>,
 }
 
 impl<B: Body<Data = Bytes> + Send + 'static> RequestBody<B> {
@@ -134,7 +134,8 @@ impl<R: Body<Data = Bytes>> Body for ReplyBody<R> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         loop {
             if let Some(recording) = &mut self.recording {
-                ready!(recording.as_mut().poll(cx));
+                // A service's reply cannot be broken from here: what is lost is counted and said by the observer.
+                let _ = ready!(recording.as_mut().poll(cx));
                 self.recording = None;
                 self.watched = None;
                 return Poll::Ready(self.last.take().map(Ok));

@@ -161,7 +161,7 @@ where
                 Ok(reply) => Ok(answer(reply, &method, watched).await),
                 Err(error) => {
                     if let Some(recorded) = watched.broken() {
-                        recorded.await;
+                        let _ = recorded.await;
                     }
                     Err(error)
                 }
@@ -195,7 +195,7 @@ where
         || reply.body().is_end_stream();
     if bare {
         if let Some(recorded) = watched.complete() {
-            recorded.await;
+            let _ = recorded.await;
         }
         return reply.map(ReplyBody::unwatched);
     }

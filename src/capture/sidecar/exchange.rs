@@ -14,6 +14,7 @@ use super::relay::{BEGINS, Down, Failure, Relay, Turn, Up};
 use super::tee::{self, Tee};
 use super::tunnel::tunnel;
 use super::waiting::Waiting;
+use crate::capture::Kept;
 use crate::capture::client_address::{client_address, is_trusted};
 use crate::capture::wire::field::{Line, read_line};
 use crate::capture::wire::framing::Framing;
@@ -179,7 +180,8 @@ impl Connection {
             }
         };
         if let Some(recorded) = tee.as_mut().and_then(|tee| tee.end()) {
-            recorded.await;
+            // The client learns that it failed in either case.
+            let _ = recorded.await;
         }
         self.reply(trouble, is_head).await
     }
@@ -264,8 +266,10 @@ impl Relay<'_> {
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
                 Turn::Last => {
-                    if let Some(recorded) = self.tee.take().and_then(|mut tee| tee.end()) {
-                        recorded.await;
+                    if let Some(recorded) = self.tee.take().and_then(|mut tee| tee.end())
+                        && recorded.await == Kept::Lost
+                    {
+                        return Turn::Failed(Failure::Unrecorded);
                     }
                 }
                 Turn::Failed(Failure::Stale) => {
@@ -323,6 +327,8 @@ impl Relay<'_> {
                 counts.platform_failed(kind);
                 if unanswered { Ended::Unanswered(trouble) } else { Ended::Over(self.cut()) }
             }
+            // A whole reply would be the proof of a record that there is not.
+            Failure::Unrecorded => Ended::Over(self.cut()),
             Failure::GivenUp | Failure::Stale => Ended::Over(Next::Drop),
         }
     }

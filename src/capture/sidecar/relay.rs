@@ -54,6 +54,8 @@ pub(super) enum Failure {
     Platform(PlatformFailure, Trouble),
     /// The sidecar stops and time is up.
     GivenUp,
+    /// The reply is whole, and there is no record of it.
+    Unrecorded,
 }
 
 /// The request on its way up.

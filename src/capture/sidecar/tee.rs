@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::capture::body::Copier;
 use crate::capture::wire::field::{Line, read_line};
 use crate::capture::wire::rewrite::Cuts;
-use crate::capture::{Pending, Wants, Witness};
+use crate::capture::{Pending, Recorded, Wants, Witness};
 use crate::exchange::{Body, End, Exchange, Headers, Request, Response};
 
 /// How many ends are being recorded on behalf of connections that are gone.
@@ -92,7 +92,7 @@ impl Tee {
     }
 
     /// The end, as far as it is known now. What comes back is awaited before the client sees the end.
-    pub(super) fn end(&mut self) -> Option<Pending> {
+    pub(super) fn end(&mut self) -> Option<Recorded> {
         let witness = self.witness.take()?;
         let mut request = self.request.take()?;
         request.body = self.request_copy.take().map_or_else(Body::default, |copy| copy.finish(self.request_whole));
@@ -124,7 +124,8 @@ impl Drop for Tee {
             let unattended = Arc::clone(&self.unattended);
             unattended.fetch_add(1, Relaxed);
             runtime.spawn(async move {
-                recorded.await;
+                // Nobody is left who could be told; the observer says what was lost.
+                let _ = recorded.await;
                 unattended.fetch_sub(1, Relaxed);
             });
         }
