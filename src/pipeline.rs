@@ -79,11 +79,11 @@ impl Pipeline {
     /// Derives one exchange that is already over, learns from it, records nothing: `replay`.
     pub async fn derive(&self, exchange: Exchange) -> Derived {
         let inner = &self.0;
-        let Some(found) = inner.rules.find(&exchange.request.method, &exchange.request.target) else {
+        let Some(matched) = inner.find(&exchange.request.method, &exchange.request.target) else {
             return Derived::default();
         };
-        let inquiry = inner.ask_who(found, &exchange.request);
-        inner.conclude(found, &exchange, inquiry, &[]).await
+        let inquiry = inner.ask_who(matched.found, &exchange.request);
+        inner.conclude(matched, exchange, inquiry, &[]).await
     }
 
     /// Announces the pipeline's counters.
@@ -104,19 +104,26 @@ impl Pipeline {
 
 impl Observe for Pipeline {
     fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>> {
-        let Some(found) = self.0.rules.find(method, target) else {
+        let Some(matched) = self.0.find(method, target) else {
             self.0.counters.passed.inc();
             return None;
         };
         self.0.counters.watched.inc();
-        Some(Box::new(Watch { pipeline: self.0.clone(), found, inquiry: None, fetched: None }))
+        Some(Box::new(Watch { pipeline: self.0.clone(), matched, inquiry: None, fetched: None }))
     }
+}
+
+/// What the rules found for a request.
+struct Matched {
+    found: Found,
+    /// The plain spelling of its target, where nothing fits it as it was sent.
+    respelt: Option<String>,
 }
 
 /// Watches one exchange.
 struct Watch {
     pipeline: Arc<Inner>,
-    found: Found,
+    matched: Matched,
     inquiry: Option<Inquiry>,
     /// None where nothing is looked up.
     fetched: Option<Fetched>,
@@ -127,29 +134,40 @@ type Fetched = Arc<Mutex<Vec<Lesson>>>;
 
 impl Witness for Watch {
     fn wants(&self) -> Wants {
-        let wanted = self.pipeline.rules.wants(self.found);
+        let wanted = self.pipeline.rules.wants(self.matched.found);
         Wants { request_body: wanted.request_body, response_body: wanted.response_body }
     }
 
     fn begin(&mut self, request: &Request) -> Option<Pending> {
-        self.inquiry = self.pipeline.ask_who(self.found, request);
-        let (pending, fetched) = self.pipeline.look_up(self.found, request)?;
+        let found = self.matched.found;
+        self.inquiry = self.pipeline.ask_who(found, request);
+        let (pending, fetched) = match &self.matched.respelt {
+            None => self.pipeline.look_up(found, request)?,
+            Some(target) => self.pipeline.look_up(found, &Request { target: target.clone(), ..request.clone() })?,
+        };
         self.fetched = Some(fetched);
         Some(pending)
     }
 
     fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
-        let Watch { pipeline, found, inquiry, fetched } = *self;
+        let Watch { pipeline, matched, inquiry, fetched } = *self;
         Box::pin(async move {
             let fetched = fetched.map(|fetched| std::mem::take(&mut *lock(&fetched))).unwrap_or_default();
-            let derived = pipeline.conclude(found, &exchange, inquiry, &fetched).await;
-            drop(exchange);
+            let derived = pipeline.conclude(matched, exchange, inquiry, &fetched).await;
             pipeline.keep(derived).await
         })
     }
 }
 
 impl Inner {
+    fn find(&self, method: &str, target: &str) -> Option<Matched> {
+        if let Some(found) = self.rules.find(method, target) {
+            return Some(Matched { found, respelt: None });
+        }
+        let (found, plain) = self.rules.find_respelt(method, target)?;
+        Some(Matched { found, respelt: Some(plain) })
+    }
+
     /// Starts to find out who sent a request, where an event may need it.
     fn ask_who(&self, found: Found, request: &Request) -> Option<Inquiry> {
         found.acts().then(|| self.identity.begin(request, self.rules.credential(request)))
@@ -158,8 +176,8 @@ impl Inner {
     /// Derives, and learns at once, so that the next request finds what this one taught.
     async fn conclude(
         &self,
-        found: Found,
-        exchange: &Exchange,
+        matched: Matched,
+        mut exchange: Exchange,
         inquiry: Option<Inquiry>,
         fetched: &[Lesson],
     ) -> Derived {
@@ -170,7 +188,11 @@ impl Inner {
             }
             None => Caller::default(),
         };
-        let mut derived = self.rules.derive(found, exchange, &caller, &self.memory, fetched);
+        let sent = matched.respelt.map(|plain| std::mem::replace(&mut exchange.request.target, plain));
+        let mut derived = self.rules.derive(matched.found, &exchange, &caller, &self.memory, fetched);
+        if let Some(sent) = sent {
+            show_as_sent(&mut derived, &sent);
+        }
         for sighting in &derived.sightings {
             self.identity.learn(&sighting.tokens, &sighting.actor);
         }
@@ -267,6 +289,16 @@ impl Lookups {
 
 fn lock(fetched: &Fetched) -> MutexGuard<'_, Vec<Lesson>> {
     fetched.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An event shows the path as it was sent. Only the platform knows what it meant by it: nothing is learned.
+fn show_as_sent(derived: &mut Derived, target: &str) {
+    let path = target.split('?').next().unwrap_or_default();
+    for request in derived.events.iter_mut().filter_map(|event| event.request.as_mut()) {
+        path.clone_into(&mut request.path);
+    }
+    derived.lessons.clear();
+    derived.sightings.clear();
 }
 
 /// The caller's own credentials: a look-up may see what the caller may see, no more.

@@ -27,6 +27,7 @@ mod ready;
 mod route;
 mod scope;
 mod source;
+mod spelling;
 mod template;
 mod things;
 mod walk;
@@ -181,6 +182,14 @@ impl RuleSet {
         let watched = found.watch.and_then(|at| self.ready.entries.get(at));
         found.acts = acts || watched.is_some_and(|entry| entry.endpoint.is_some());
         (acts || watched.is_some()).then_some(found)
+    }
+
+    /// What acts on a request under the plain spelling of its path, where nothing is interested in it as it was
+    /// sent; the target so spelt is what is to be derived from.
+    pub fn find_respelt(&self, method: &str, target: &str) -> Option<(Found, String)> {
+        let plain = spelling::plain(target)?;
+        let found = self.find(method, &plain).filter(|found| found.acts())?;
+        Some((found, plain))
     }
 
     /// Which bodies are needed to derive what was found.

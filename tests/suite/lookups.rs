@@ -56,12 +56,18 @@ fn read_head(socket: &mut TcpStream) -> Option<String> {
 
 /// Deletes thing 7 through sidetrail: how long that took, and the sentence that is in the log.
 fn deleted(folder: &Path, platform: SocketAddr) -> (Duration, String) {
+    let (took, event) = deleted_as("/things/7", folder, platform);
+    (took, event["message"].as_str().unwrap().to_owned())
+}
+
+/// The same with the path spelt in some way: how long it took, and the event that is in the log.
+fn deleted_as(path: &str, folder: &Path, platform: SocketAddr) -> (Duration, serde_json::Value) {
     let rules = folder.join("rules.toml");
     std::fs::write(&rules, RULES).unwrap();
     let running = Sidetrail::start(folder, platform, &rules);
     let mut socket = TcpStream::connect(running.proxied.strip_prefix("http://").unwrap()).unwrap();
     let begun = Instant::now();
-    let request = "DELETE /things/7 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mine\r\nX-Other: no\r\n\r\n";
+    let request = format!("DELETE {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mine\r\nX-Other: no\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     assert!(read_head(&mut socket).unwrap().starts_with("HTTP/1.1 204 "));
     let took = begun.elapsed();
@@ -69,8 +75,7 @@ fn deleted(folder: &Path, platform: SocketAddr) -> (Duration, String) {
     let mut export = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
     let exported = export.args(["export", "--format", "ndjson", "--store", &url(folder)]).current_dir(folder);
     let exported = String::from_utf8(exported.output().unwrap().stdout).unwrap();
-    let event: serde_json::Value = serde_json::from_str(exported.trim()).expect("one event");
-    (took, event["message"].as_str().unwrap().to_owned())
+    (took, serde_json::from_str(exported.trim()).expect("one event"))
 }
 
 const GONE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -114,4 +119,19 @@ fn a_look_up_that_takes_too_long_is_not_waited_for() {
     assert_eq!(said, "deleted 7");
     assert!(took < Duration::from_secs(4), "the client waited {took:?}");
     assert_eq!(heard.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn an_action_is_in_the_log_however_its_path_is_spelt() {
+    for path in ["//things/7", "/things/./7", "/x/../things/7", "/things;v=1/7", "/things%2F7?q=1"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, heard) = platform(|head| {
+            if head.starts_with("GET ") { "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" } else { GONE }
+        });
+        let (_, event) = deleted_as(path, folder.path(), address);
+        assert_eq!(event["message"], "deleted 7", "{path}");
+        assert_eq!(event["request"]["path"], path.split('?').next().unwrap(), "the event shows it as it was sent");
+        let forwarded = format!("DELETE {path} HTTP/1.1\r\n");
+        assert!(heard.lock().unwrap().iter().any(|head| head.starts_with(&forwarded)), "{path} is forwarded as sent");
+    }
 }
