@@ -151,12 +151,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     start_log(&config.log);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anything is accepted: whoever reads that it serves may end it at once, and nothing accepted is lost.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::catch()?
+    };
     let running = match start(config, Clock::system()) {
         Ok(running) => running,
         Err(error) => return Ok(refuse(&error)),
     };
     tracing::info!(proxy = %running.proxy, page = %format!("http://{}/", running.read), "serving");
-    let broken = runtime.block_on(wait_for_the_end(&running))?;
+    let broken = runtime.block_on(signals.wait_for_the_end(&running));
     tracing::info!("stopping: no new connections, running requests may end");
     running.stop();
     Ok(if broken { UNREACHABLE } else { GOOD })
@@ -185,16 +190,26 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Waits for SIGTERM or Ctrl-C; `true` when a part ended by itself instead.
-async fn wait_for_the_end(running: &Running) -> std::io::Result<bool> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(false),
-            _ = interrupt.recv() => return Ok(false),
-            () = tokio::time::sleep(Duration::from_secs(1)) => if running.is_broken() { return Ok(true) },
+/// The signals that ask for the end. Caught from the moment this is made.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for SIGTERM or Ctrl-C; `true` when a part ended by itself instead.
+    async fn wait_for_the_end(mut self, running: &Running) -> bool {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return false,
+                _ = self.interrupt.recv() => return false,
+                () = tokio::time::sleep(Duration::from_secs(1)) => if running.is_broken() { return true },
+            }
         }
     }
 }
