@@ -14,7 +14,8 @@ const SEALED: &str = "…";
 
 #[tokio::test]
 async fn a_list_looks_as_promised() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let mut list = client.get("/api/v1/events?limit=3&action=document.tag_added&action=team.*").await.json();
     assert!(list["next_cursor"].as_str().unwrap().len() > 40);
     list["next_cursor"] = json!(SEALED);
@@ -23,7 +24,8 @@ async fn a_list_looks_as_promised() {
 
 #[tokio::test]
 async fn one_event_is_the_lists_object() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let event = client.all("user=u_813").await.remove(0);
     let one = client.get(&format!("/api/v1/events/{}", event["id"].as_str().unwrap())).await;
     assert_eq!((one.status, one.json()), (200, event));
@@ -31,7 +33,8 @@ async fn one_event_is_the_lists_object() {
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     for path in ["/api/v1/events/019b9a3e-6d1c-7c55-9c0e-0f2f4b8f5a11", "/api/v1/events/x", "/api/v1/nothing"] {
         let answer = client.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
@@ -44,21 +47,24 @@ async fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn facets_look_as_promised() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let facets = client.get("/api/v1/events/facets?field=category&field=outcome&field=workspace&field=user").await;
     insta::assert_json_snapshot!(facets.json());
 }
 
 #[tokio::test]
 async fn a_histogram_looks_as_promised() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let histogram = client.get("/api/v1/events/histogram?since=-3d&buckets=8&tz=Europe/Rome").await;
     insta::assert_json_snapshot!(histogram.json());
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers_and_head_works() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     for path in ["/api/v1/events", "/api/v1/events?limit=0", "/nothing", "/sign-in", "/livez", "/metrics"] {
         let (got, head) = (client.get(path).await, client.send("HEAD", path, "").await);
         assert_eq!((head.status, head.body.len()), (got.status, 0), "{path}");
@@ -72,7 +78,8 @@ async fn every_answer_carries_the_security_headers_and_head_works() {
 
 #[tokio::test]
 async fn it_lives_is_ready_and_counts_by_route() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     assert_eq!(client.get("/livez").await.status, 200);
     assert_eq!(client.get("/readyz").await.status, 200);
     client.get("/api/v1/events/019b9a3e-6d1c-7c55-9c0e-0f2f4b8f5a11").await;
@@ -84,7 +91,8 @@ async fn it_lives_is_ready_and_counts_by_route() {
 
 #[tokio::test]
 async fn every_route_and_parameter_is_in_the_document() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let document = client.get("/api/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/read/mod.rs")).unwrap();

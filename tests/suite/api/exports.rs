@@ -40,7 +40,8 @@ fn cells(event: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn a_csv_holds_what_the_api_shows() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let events = client.all("not.outcome=success").await;
     let export = client.get("/api/v1/events/export?format=csv&escape=none&not.outcome=success").await;
     assert_eq!(export.header("content-type"), "text/csv; charset=utf-8; header=present");
@@ -60,7 +61,8 @@ async fn a_csv_holds_what_the_api_shows() {
 
 #[tokio::test]
 async fn ndjson_is_the_apis_objects() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let export = client.get("/api/v1/events/export?format=ndjson&order=asc&category=Documents").await;
     let lines: Vec<Value> = export.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines, client.all("order=asc&category=Documents").await);
@@ -69,7 +71,8 @@ async fn ndjson_is_the_apis_objects() {
 
 #[tokio::test]
 async fn a_spreadsheet_gets_its_mark_its_zone_and_no_formulas() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let plain = client.get("/api/v1/events/export?format=csv&q=uploaded").await;
     let marked = client.get("/api/v1/events/export?format=csv&bom=1&tz=Europe/Rome&q=uploaded").await;
     assert_eq!(&marked.body[..3], b"\xef\xbb\xbf");

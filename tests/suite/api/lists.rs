@@ -59,7 +59,8 @@ async fn list_count_facets_histogram_and_export_answer_for_the_same_events() {
 
 #[tokio::test]
 async fn a_facet_offers_the_values_that_its_own_filter_hides() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let facets = client.get("/api/v1/events/facets?field=outcome&outcome=denied&category=Documents").await.json();
     for value in facets["facets"][0]["values"].as_array().unwrap() {
         let query = format!("category=Documents&outcome={}", value["value"].as_str().unwrap());
@@ -71,7 +72,8 @@ async fn a_facet_offers_the_values_that_its_own_filter_hides() {
 
 #[tokio::test]
 async fn words_are_found_in_sentence_actor_and_target() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let texts = |events: &[Value]| -> Vec<String> { events.iter().map(|e| e["message"].to_string()).collect() };
     let lists = client.all("q=%22Price+list%22+uploaded").await;
     assert!(!lists.is_empty());

@@ -8,7 +8,8 @@ use crate::fixture::{Fixture, events};
 
 #[tokio::test]
 async fn a_malformed_parameter_is_named_with_its_place() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     let table = [
         ("/api/v1/events?since=yesterday", "since", 1),
         ("/api/v1/events?until=2026-02-30", "until", 1),
@@ -74,7 +75,8 @@ async fn an_open_log_answers_only_to_its_own_names() {
 
 #[tokio::test]
 async fn another_site_cannot_sign_anybody_in_or_out() {
-    let client = Client::new(&Fixture::new().await);
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
