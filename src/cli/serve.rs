@@ -240,7 +240,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
 
     let (recorder, store) = record::open(&config.store, clock.clone())?;
     // Revoked ones count: once a token was made, the log stays closed.
-    may_listen(config.read.listen, store.tokens()?.len())?;
+    may_listen(config.read.listen, store.has_tokens()?)?;
     let memory = Memory::new(config.rules.memory_things);
     memory.preload(store.things(config.rules.memory_things)?);
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::filters::StoreFile;
-use super::{GOOD, NEGATIVE};
+use super::{GOOD, NEGATIVE, USAGE};
 
 use crate::clock::Clock;
 use crate::read::new_token;
-use crate::record::{Right, Store, Token};
+use crate::record::{RevokeError, Right, Store, Token, Which};
 
 /// `token create|list|revoke`
 #[derive(clap::Args)]
@@ -27,8 +27,12 @@ enum Command {
     },
     /// Take a token back, at once
     Revoke {
-        /// Its number or its name, as `list` prints them
-        token: String,
+        /// Its number or its name, as `list` prints them; a name that several have means all of them
+        #[arg(required_unless_present = "id")]
+        token: Option<String>,
+        /// Its number: where the same word is the name of another
+        #[arg(long, conflicts_with = "token")]
+        id: Option<i64>,
         #[command(flatten)]
         store: StoreFile,
     },
@@ -60,10 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             list(&store.tokens()?);
             Ok(GOOD)
         }),
-        Command::Revoke { token, store } => with(store, |store| {
-            let revoked = store.revoke_token(token, Clock::system().now())?;
-            eprintln!("revoked: {revoked}");
-            Ok(if revoked == 0 { NEGATIVE } else { GOOD })
+        Command::Revoke { token, id, store } => with(store, |store| {
+            let word = || Which::Either(token.clone().unwrap_or_default());
+            revoke(store, &id.map_or_else(word, Which::Id))
         }),
     }
 }
@@ -85,6 +88,20 @@ fn create(store: &Store, wanted: &Create) -> anyhow::Result<u8> {
     println!("{}", made.text);
     eprintln!("This is the only time it is shown. Hand it over by a way that you trust.");
     Ok(GOOD)
+}
+
+fn revoke(store: &Store, which: &Which) -> anyhow::Result<u8> {
+    match store.revoke_token(which, Clock::system().now()) {
+        Ok(revoked) => {
+            eprintln!("revoked: {revoked}");
+            Ok(if revoked == 0 { NEGATIVE } else { GOOD })
+        }
+        Err(error @ RevokeError::Ambiguous { .. }) => {
+            eprintln!("sidetrail: {error}");
+            Ok(USAGE)
+        }
+        Err(RevokeError::Store(error)) => Err(error.into()),
+    }
 }
 
 fn list(tokens: &[Token]) {

@@ -140,7 +140,7 @@ pub(crate) fn look_up(store: &Store, given: Option<&[u8; 32]>) -> Result<Option<
 
 /// Whether nobody has to sign in.
 pub(crate) fn is_open(store: &Store) -> Result<bool, StoreError> {
-    Ok(store.tokens()?.is_empty())
+    Ok(!store.has_tokens()?)
 }
 
 /// The bearer token (RFC 6750 §2.1), where there is one.

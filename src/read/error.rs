@@ -37,6 +37,12 @@ pub enum ReadError {
     /// The store is asked too much at once.
     #[error("the log is asked too much at once")]
     Busy,
+    /// It would take longer than it may, in ms.
+    #[error(
+        "this question takes longer than {0} ms: ask for a shorter time (`since`, `until`), or name a category, a user \
+         or a whole word; for all of it take an export"
+    )]
+    Slow(u64),
     /// The store has no answer.
     #[error("the log cannot be read")]
     Store(#[from] StoreError),
@@ -62,9 +68,11 @@ impl ReadError {
             ReadError::Method => StatusCode::METHOD_NOT_ALLOWED,
             ReadError::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             ReadError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            ReadError::Busy | ReadError::Store(_) | ReadError::Record(_) | ReadError::Unwritable => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ReadError::Busy
+            | ReadError::Slow(_)
+            | ReadError::Store(_)
+            | ReadError::Record(_)
+            | ReadError::Unwritable => StatusCode::SERVICE_UNAVAILABLE,
             ReadError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

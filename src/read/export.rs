@@ -171,7 +171,7 @@ pub(crate) async fn export(
     let filter = params.filter(principal.scope.clone(), now, &Zone::utc())?;
     let turn = state.exports().clone().try_acquire_owned().map_err(|_| ReadError::TooMany(10))?;
     let (filter, count) = state
-        .ask(move |store| {
+        .ask_long(move |store| {
             let filter = Filter { upto: Some(store.newest()?), ..filter };
             let count = store.count(&filter, u64::MAX)?;
             Ok((filter, count.value))

@@ -1,7 +1,7 @@
 //! What is counted about reading, and `/metrics`, which shows what every part counts.
 
 use axum::extract::{MatchedPath, Request, State as From};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,8 +10,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::error::ReadError;
+use super::access::identify;
+use super::error::{ProblemObject, ReadError};
 use super::state::State;
+use crate::record::query::Scope;
 
 /// What is counted about reading.
 #[derive(Clone, Default)]
@@ -52,9 +54,20 @@ pub(crate) async fn count(From(state): From<State>, request: Request, next: Next
     response
 }
 
-/// Everything that is counted, in the OpenMetrics text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "OpenMetrics text")))]
-pub(crate) async fn exposition(From(state): From<State>) -> Result<Response, ReadError> {
+/// Everything that is counted, in the OpenMetrics text format. Where tokens exist it needs one that may read all
+/// workspaces: the figures are those of all. Unless `read.metrics_open` says other.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses(
+    (status = 200, description = "OpenMetrics text"),
+    (status = 401, description = "A token is needed"),
+    (status = 403, description = "The token may not read all workspaces", body = inline(ProblemObject)),
+))]
+pub(crate) async fn exposition(From(state): From<State>, headers: HeaderMap) -> Result<Response, ReadError> {
+    if !state.settings().metrics_open {
+        let principal = identify(&state, &headers).await?;
+        if !principal.may_read || principal.scope != Scope::All {
+            return Err(ReadError::Forbidden("read for all workspaces"));
+        }
+    }
     let mut text = String::new();
     encode(&mut text, state.registry()).map_err(|_| ReadError::Broken)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

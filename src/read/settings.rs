@@ -20,6 +20,11 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// The heading of the page.
     pub title: String,
+    /// How long a question may take, in ms; what takes longer is answered 503. Exports are exempt.
+    #[serde(deserialize_with = "query_ms")]
+    pub query_ms: u64,
+    /// Whether `/metrics` asks for no token where tokens exist.
+    pub metrics_open: bool,
     /// What workspaces are called, by id; those without a name are shown by id.
     pub workspace_names: BTreeMap<String, String>,
 }
@@ -31,6 +36,8 @@ impl Default for Settings {
             zone: Zone::utc(),
             public_url: None,
             title: "Audit logs".to_owned(),
+            query_ms: 10_000,
+            metrics_open: false,
             workspace_names: BTreeMap::new(),
         }
     }
@@ -50,12 +57,21 @@ pub enum ListenError {
 /// Refuses an address that others can reach while nobody has to sign in.
 ///
 /// # Errors
-/// When `listen` is not loopback and `tokens` is 0.
-pub fn may_listen(listen: SocketAddr, tokens: usize) -> Result<(), ListenError> {
-    if tokens == 0 && !listen.ip().to_canonical().is_loopback() {
+/// When `listen` is not loopback and no token was ever made.
+pub fn may_listen(listen: SocketAddr, has_tokens: bool) -> Result<(), ListenError> {
+    if !has_tokens && !listen.ip().to_canonical().is_loopback() {
         return Err(ListenError::Open(listen));
     }
     Ok(())
+}
+
+/// Ten minutes: nobody waits longer, and a thread is taken for so long.
+const MOST_QUERY_MS: u64 = 600_000;
+
+fn query_ms<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+    let ms = u64::deserialize(input)?;
+    let possible = (1..=MOST_QUERY_MS).contains(&ms);
+    possible.then_some(ms).ok_or_else(|| D::Error::custom(format!("must be between 1 and {MOST_QUERY_MS}")))
 }
 
 impl<'de> Deserialize<'de> for Zone {
@@ -118,16 +134,16 @@ mod tests {
     #[test]
     fn an_address_that_others_reach_needs_a_token() {
         let table = [
-            ("127.0.0.1:8081", 0, true),
-            ("[::1]:8081", 0, true),
-            ("[::ffff:127.0.0.1]:8081", 0, true),
-            ("0.0.0.0:8081", 0, false),
-            ("[::]:8081", 0, false),
-            ("192.168.1.2:8081", 0, false),
-            ("0.0.0.0:8081", 1, true),
+            ("127.0.0.1:8081", false, true),
+            ("[::1]:8081", false, true),
+            ("[::ffff:127.0.0.1]:8081", false, true),
+            ("0.0.0.0:8081", false, false),
+            ("[::]:8081", false, false),
+            ("192.168.1.2:8081", false, false),
+            ("0.0.0.0:8081", true, true),
         ];
-        for (listen, tokens, allowed) in table {
-            assert_eq!(may_listen(listen.parse().unwrap(), tokens).is_ok(), allowed, "{listen} with {tokens}");
+        for (listen, has_tokens, allowed) in table {
+            assert_eq!(may_listen(listen.parse().unwrap(), has_tokens).is_ok(), allowed, "{listen} {has_tokens}");
         }
     }
 

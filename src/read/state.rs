@@ -13,7 +13,7 @@ use super::error::ReadError;
 use super::metrics::Metrics;
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::record::{Recorder, Store, StoreError};
+use crate::record::{Recorder, Stop, Store, StoreError};
 
 /// Questions that run at the same time; the others wait, so that reading never takes all threads.
 const QUESTIONS: usize = 16;
@@ -100,24 +100,46 @@ impl State {
     /// Asks the store something, on a thread that may block.
     ///
     /// # Errors
-    /// When the store has no answer, or is asked too much at once.
+    /// When the store has no answer, is asked too much at once, or needs longer than `read.query_ms`.
     pub async fn ask<T, F>(&self, question: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let limit = Duration::from_millis(self.0.settings.query_ms);
+        self.ask_within(limit, question).await
+    }
+
+    /// Like [`State::ask`], however long it takes: for exports, which somebody waits for. Ends when nobody does.
+    pub(crate) async fn ask_long<T, F>(&self, question: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.ask_within(Duration::MAX, question).await
+    }
+
+    async fn ask_within<T, F>(&self, limit: Duration, question: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     {
         let waiting = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.questions).acquire_owned());
         let Ok(Ok(turn)) = waiting.await else { return Err(ReadError::Busy) };
-        let store = self.0.store.clone();
+        let stop = Stop::default();
+        let store = self.0.store.stopped_by(&stop);
+        // Whether time is up or the client left: nobody waits for the answer any more.
+        let _left = stop.on_drop();
         // The turn ends with the question, not with who asked: a client that left must not make room for the next
         // while its question still runs.
         let asked = move || {
             let _turn = turn;
             question(&store)
         };
-        match tokio::task::spawn_blocking(asked).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(ReadError::Broken),
+        match tokio::time::timeout(limit, tokio::task::spawn_blocking(asked)).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(_)) => Err(ReadError::Broken),
+            Err(_) => Err(ReadError::Slow(self.0.settings.query_ms)),
         }
     }
 

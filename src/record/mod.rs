@@ -30,6 +30,7 @@ mod select;
 mod sieve;
 mod spill;
 mod sqlite;
+mod stop;
 mod store;
 mod tally;
 mod texts;
@@ -46,8 +47,9 @@ use crate::clock::Clock;
 
 pub use canonical::Damaged;
 pub use recorder::{Health, RecordError, Recorder};
+pub use stop::{Stop, StopOnDrop};
 pub use store::Store;
-pub use token::{Right, Token};
+pub use token::{RevokeError, Right, Token, Which};
 
 /// The `[store]` section.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -146,10 +148,22 @@ impl From<rusqlite::Error> for OpenError {
 pub enum StoreError {
     /// What SQLite said.
     #[error("the store cannot answer: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
+    /// It was asked to stop before it had answered.
+    #[error("the question was stopped before it was answered")]
+    Stopped,
     /// A row does not decode.
     #[error(transparent)]
     Damaged(#[from] Damaged),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::OperationInterrupted) => StoreError::Stopped,
+            _ => StoreError::Sqlite(error),
+        }
+    }
 }
 
 /// Opens (and creates, migrates) the store for writing and reading; brings home what an earlier run spilled.

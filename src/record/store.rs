@@ -16,8 +16,9 @@ use crate::record::canonical::Damaged;
 use crate::record::matching::sees;
 use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Scope, Stored};
 use crate::record::select::{Part, Snapshot};
+use crate::record::stop::{self, Stop};
 use crate::record::texts::Texts;
-use crate::record::token::{self, Right, Token};
+use crate::record::token::{self, RevokeError, Right, Token, Which};
 use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, sqlite, things};
 
 /// Idle connections that are kept.
@@ -25,7 +26,10 @@ const POOL: usize = 4;
 
 /// The reading half. Clones share connections. Every question blocks: ask from a thread that may.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store {
+    inner: Arc<Inner>,
+    stop: Option<Stop>,
+}
 
 struct Inner {
     path: PathBuf,
@@ -57,17 +61,24 @@ impl Store {
         let id: Vec<u8> = conn.query_row("SELECT value FROM meta WHERE name = 'id'", (), |row| row.get(0))?;
         let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let idle = Mutex::new(vec![conn]);
-        Ok(Store(Arc::new(Inner { path, idle, texts: Texts::default(), secret, id })))
+        let inner = Inner { path, idle, texts: Texts::default(), secret, id };
+        Ok(Store { inner: Arc::new(inner), stop: None })
+    }
+
+    /// The same store, whose questions end when `stop` says so.
+    #[must_use]
+    pub fn stopped_by(&self, stop: &Stop) -> Store {
+        Store { inner: Arc::clone(&self.inner), stop: Some(stop.clone()) }
     }
 
     /// 32 bytes that only this store has, made with it: what cursors are signed with.
     pub fn secret(&self) -> [u8; 32] {
-        self.0.secret
+        self.inner.secret
     }
 
     /// What names this store: 32 hexadecimal digits.
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.inner.id
     }
 
     /// The things that were remembered, most recently seen first, at most `limit`.
@@ -152,6 +163,11 @@ impl Store {
         self.ask(|asked| token::list(asked.conn))
     }
 
+    /// Whether a token was ever made, revoked or not.
+    pub fn has_tokens(&self) -> Result<bool, StoreError> {
+        self.ask(|asked| token::any(asked.conn))
+    }
+
     /// Adds a token; `sha256` is the hash of its secret. Works beside a running writer.
     pub fn create_token(
         &self,
@@ -161,23 +177,33 @@ impl Store {
         workspaces: Option<&BTreeSet<String>>,
         now: Timestamp,
     ) -> Result<Token, StoreError> {
-        token::create(&sqlite::open_brief(&self.0.path)?, name, sha256, rights, workspaces, now)
+        token::create(&sqlite::open_brief(&self.inner.path)?, name, sha256, rights, workspaces, now)
     }
 
-    /// Revokes the tokens of that number or name; returns how many were alive.
-    pub fn revoke_token(&self, which: &str, now: Timestamp) -> Result<usize, StoreError> {
-        token::revoke(&sqlite::open_brief(&self.0.path)?, which, now)
+    /// Revokes the tokens that are meant; returns how many were alive.
+    ///
+    /// # Errors
+    /// When a word is one token's number and another's name.
+    pub fn revoke_token(&self, which: &Which, now: Timestamp) -> Result<usize, RevokeError> {
+        let mut conn = sqlite::open_brief(&self.inner.path).map_err(StoreError::from)?;
+        token::revoke(&mut conn, which, now)
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = || self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let pooled = idle().pop();
-        let conn = match pooled {
+        let mut conn = match pooled {
             Some(conn) => conn,
-            None => sqlite::open_reader(&self.0.path)?,
+            None => sqlite::open_reader(&self.inner.path)?,
         };
+        if let Some(stop) = &self.stop {
+            stop.watch(&mut conn)?;
+        }
         conn.prepare_cached("BEGIN")?.execute(())?;
-        let answer = question(&Snapshot { conn: &conn, texts: self.0.texts.through(&conn) });
+        let answer = question(&Snapshot { conn: &conn, texts: self.inner.texts.through(&conn) });
+        if self.stop.is_some() {
+            stop::forget(&mut conn)?;
+        }
         conn.prepare_cached("COMMIT")?.execute(())?;
         let mut pool = idle();
         if pool.len() < POOL {

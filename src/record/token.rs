@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::record::StoreError;
 use crate::record::canonical::Damaged;
@@ -59,6 +59,35 @@ pub struct Token {
     pub revoked: Option<Timestamp>,
 }
 
+/// Which tokens are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one of this number.
+    Id(i64),
+    /// All of this name.
+    Name(String),
+    /// Those of this number or name, unless it is both.
+    Either(String),
+}
+
+/// Why nothing was revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// One word, two tokens.
+    #[error("`{word}` is the number of token {id} and the name of token {named}: say `--id {id}` or `--id {named}`")]
+    Ambiguous {
+        /// What was asked for.
+        word: String,
+        /// The token of that number.
+        id: i64,
+        /// A token of that name.
+        named: i64,
+    },
+    /// The store does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 const COLUMNS: &str = "id, name, scopes, workspaces, created, revoked";
 
 /// The token of a secret's SHA-256, revoked or not.
@@ -103,12 +132,36 @@ pub(crate) fn create(
     })
 }
 
-/// Revokes the tokens of that number or name; returns how many were alive.
-pub(crate) fn revoke(conn: &Connection, which: &str, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(conn.execute(
-        "UPDATE token SET revoked = ?1 WHERE (name = ?2 OR CAST(id AS TEXT) = ?2) AND revoked IS NULL",
-        params![now.as_microsecond(), which],
-    )?)
+/// Whether a token was ever made.
+pub(crate) fn any(conn: &Connection) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM token)")?.query_row((), |row| row.get(0))?)
+}
+
+/// Revokes the tokens that are meant; returns how many were alive.
+pub(crate) fn revoke(conn: &mut Connection, which: &Which, now: Timestamp) -> Result<usize, RevokeError> {
+    let conn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    let of = |id: Option<i64>, name: Option<&str>| -> Result<Vec<i64>, StoreError> {
+        let mut find =
+            conn.prepare_cached("SELECT id FROM token WHERE (id = ?1 OR name = ?2) AND revoked IS NULL ORDER BY id")?;
+        Ok(find.query_map((id, name), |row| row.get(0))?.collect::<Result<_, _>>()?)
+    };
+    let meant = match which {
+        Which::Id(id) => of(Some(*id), None)?,
+        Which::Name(name) => of(None, Some(name))?,
+        Which::Either(word) => {
+            let (by_id, by_name) = (of(word.parse().ok(), None)?, of(None, Some(word))?);
+            if let (Some(id), Some(named)) = (by_id.first(), by_name.iter().find(|named| !by_id.contains(named))) {
+                return Err(RevokeError::Ambiguous { word: word.clone(), id: *id, named: *named });
+            }
+            if by_id.is_empty() { by_name } else { by_id }
+        }
+    };
+    for id in &meant {
+        let revoked = conn.execute("UPDATE token SET revoked = ? WHERE id = ?", (now.as_microsecond(), id));
+        revoked.map_err(StoreError::from)?;
+    }
+    conn.commit().map_err(StoreError::from)?;
+    Ok(meant.len())
 }
 
 fn read(row: &Row<'_>) -> Result<Token, StoreError> {

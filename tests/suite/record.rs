@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sidetrail::clock::Clock;
 use sidetrail::record::query::{Filter, Order, Scope, Stored};
-use sidetrail::record::{Recorder, Right, Settings, Store, open};
+use sidetrail::record::{Recorder, RevokeError, Right, Settings, Stop, Store, StoreError, Which, open};
 
 /// Settings of a store in `folder`.
 pub(crate) fn settings(folder: &Path) -> Settings {
@@ -79,13 +79,45 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked_beside_the_running_wri
     let made = beside.create_token("ops", &[7; 32], &rights, Some(&only), now).unwrap();
     assert_eq!(store.token_by_hash(&[7; 32]).unwrap(), Some(made.clone()));
     assert_eq!(store.token_by_hash(&[8; 32]).unwrap(), None);
-    assert_eq!(beside.revoke_token("ops", now).unwrap(), 1);
-    assert_eq!(beside.revoke_token("ops", now).unwrap(), 0);
+    assert_eq!(beside.revoke_token(&Which::Either("ops".to_owned()), now).unwrap(), 1);
+    assert_eq!(beside.revoke_token(&Which::Either("ops".to_owned()), now).unwrap(), 0);
     assert_eq!(store.token_by_hash(&[7; 32]).unwrap().unwrap().revoked, Some(now));
     assert_eq!(store.tokens().unwrap().len(), 1);
     assert_eq!(store.secret(), beside.secret());
     assert_ne!(store.secret(), [0; 32]);
     assert_eq!(store.id(), beside.id());
+}
+
+#[tokio::test]
+async fn a_word_that_is_one_tokens_number_and_anothers_name_revokes_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_recorder, store) = store_in(folder.path());
+    let now = Clock::system().now();
+    let make = |name: &str, byte| store.create_token(name, &[byte; 32], &[Right::Read].into(), None, now).unwrap().id;
+    let (first, second, third) = (make("anna", 1), make("1", 2), make("3", 3));
+    assert_eq!((first, second, third), (1, 2, 3));
+    let either = |word: &str| Which::Either(word.to_owned());
+    let refused = store.revoke_token(&either("1"), now);
+    assert!(matches!(refused, Err(RevokeError::Ambiguous { id: 1, named: 2, .. })), "{refused:?}");
+    assert!(store.tokens().unwrap().iter().all(|token| token.revoked.is_none()));
+    assert_eq!(store.revoke_token(&either("3"), now).unwrap(), 1, "number and name of one token");
+    assert_eq!(store.revoke_token(&Which::Id(1), now).unwrap(), 1);
+    assert_eq!(store.revoke_token(&either("1"), now).unwrap(), 1, "only one is left that it can mean");
+}
+
+#[tokio::test]
+async fn a_question_ends_when_it_is_stopped_and_the_next_one_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, store) = store_in(folder.path());
+    recorder.record((1..=500).map(events::event).collect()).await.unwrap();
+    let everything = Filter::all(Scope::All);
+    let stop = Stop::default();
+    let stopped = store.stopped_by(&stop);
+    assert_eq!(stopped.count(&everything, u64::MAX).unwrap().value, 500);
+    stop.now();
+    let answer = stopped.count(&everything, u64::MAX);
+    assert!(matches!(answer, Err(StoreError::Stopped)), "{answer:?}");
+    assert_eq!(store.count(&everything, u64::MAX).unwrap().value, 500, "the connection is as good as before");
 }
 
 #[tokio::test]

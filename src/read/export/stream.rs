@@ -57,7 +57,13 @@ pub(crate) fn body(state: State, filter: Filter, order: Order, file: Exported, t
     tokio::spawn(async move {
         let _turn = turn;
         let count = file.count;
-        match send_all(&state, Batches::new(filter, order), &file, &sender).await {
+        let sending = send_all(&state, Batches::new(filter, order), &file, &sender);
+        let outcome = tokio::select! {
+            outcome = sending => outcome,
+            // Nobody takes it any more: the question that runs for it ends too.
+            () = sender.closed() => Err(ReadError::Broken),
+        };
+        match outcome {
             Ok(sent) if sent == count => {
                 state.metrics().exported.inc_by(sent);
             }
@@ -88,7 +94,7 @@ async fn send_all(
     let mut sent = 0;
     loop {
         let layout = file.layout.clone();
-        let portion = state.ask(move |store| {
+        let portion = state.ask_long(move |store| {
             let events = batches.next(store)?;
             let rows = events.map(|events| (events.len(), layout.rows(&events)));
             Ok((batches, rows))

@@ -1,10 +1,17 @@
 //! Who may read what: tokens, sessions, workspaces.
 
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use axum::response::IntoResponse as _;
+use http_body_util::BodyExt as _;
 use serde_json::Value;
-use sidetrail::record::Right;
+use sidetrail::read::Settings;
+use sidetrail::record::query::{Filter, Scope};
+use sidetrail::record::{Right, Which};
 
 use super::{Client, token};
-use crate::fixture::{Fixture, at, events};
+use crate::fixture::{Fixture, NOW, at, events};
 
 /// People who act in workspace 40 only, and its id as it stands in addresses and fields.
 const FORTY: [&str; 5] = ["u_816", "u_817", "u_818", "workspaces/40", "\"workspace\":\"40\""];
@@ -59,7 +66,7 @@ async fn the_first_token_closes_the_log_at_once_and_for_good() {
         assert_eq!(client.bearer(wrong).get("/api/v1/events").await.status, 401, "{wrong}");
     }
     assert_eq!(client.with("authorization", "Basic c3Q6eA==").get("/api/v1/events").await.status, 401);
-    fixture.store.revoke_token("First", at("2026-01-14T12:00:00Z")).unwrap();
+    fixture.store.revoke_token(&Which::Either("First".to_owned()), at("2026-01-14T12:00:00Z")).unwrap();
     assert_eq!(client.bearer(&text).get("/api/v1/events").await.status, 401);
     assert_eq!(client.get("/api/v1/events").await.status, 401, "revoking the last token opens nothing");
 }
@@ -109,7 +116,7 @@ async fn a_session_ends_with_its_token() {
     let cookie = client.send("POST", "/sign-in", &format!("token={text}")).await.header("set-cookie").to_owned();
     let inside = client.with("cookie", cookie.split(';').next().unwrap());
     assert_eq!(inside.get("/api/v1/events").await.status, 200);
-    fixture.store.revoke_token("Anna", at("2026-01-14T12:00:00Z")).unwrap();
+    fixture.store.revoke_token(&Which::Either("Anna".to_owned()), at("2026-01-14T12:00:00Z")).unwrap();
     assert_eq!(inside.get("/api/v1/events").await.status, 401);
 }
 
@@ -127,4 +134,50 @@ async fn guessing_is_slowed_down() {
     assert_eq!(recorded.len(), 10, "nobody fills the log by guessing");
     let signed_in = client.send("POST", "/sign-in", &format!("token={text}")).await;
     assert_eq!(signed_in.status, 303, "who has a token is not locked out by those who guess");
+}
+
+#[tokio::test]
+async fn figures_of_all_workspaces_are_for_tokens_of_all_workspaces() {
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture);
+    assert_eq!(client.get("/metrics").await.status, 200, "without tokens everything is open");
+    let (all, one) =
+        (token(&fixture, "Ops", &[Right::Read], None), token(&fixture, "A", &[Right::Read], Some(&["39"])));
+    let admin = token(&fixture, "Reload", &[Right::Admin], None);
+    assert_eq!(client.get("/metrics").await.status, 401);
+    assert_eq!(client.bearer(&one).get("/metrics").await.status, 403);
+    assert_eq!(client.bearer(&admin).get("/metrics").await.status, 403);
+    assert_eq!(client.bearer(&all).get("/metrics").await.status, 200);
+    for probe in ["/livez", "/readyz"] {
+        assert_eq!(client.get(probe).await.status, 200, "{probe} says nothing of anybody");
+    }
+    let open = Fixture::with(Settings { metrics_open: true, ..Settings::default() }, Vec::new()).await;
+    token(&open, "Ops", &[Right::Read], None);
+    assert_eq!(Client::new(&open).get("/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_question_that_takes_too_long_ends_and_says_how_to_ask() {
+    let fixture = Fixture::with(Settings { query_ms: 50, ..Settings::default() }, events()).await;
+    let (ended, told) = sync_channel(1);
+    let asked = fixture.state.ask(move |store| {
+        let answer = loop {
+            if let Err(error) = store.histogram(&Filter::all(Scope::All), &[at("2026-01-07T00:00:00Z"), at(NOW)]) {
+                break error;
+            }
+        };
+        ended.send(answer.to_string()).unwrap();
+        Err::<(), _>(answer)
+    });
+    let refused = asked.await.unwrap_err();
+    let answer = refused.into_response();
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["content-type"].as_bytes()),
+        (503, &b"application/problem+json"[..])
+    );
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("50 ms: ask for a shorter time"), "{problem}");
+    let told = tokio::task::spawn_blocking(move || told.recv_timeout(Duration::from_secs(20)));
+    assert!(told.await.unwrap().unwrap().contains("stopped"), "its thread is free again");
 }
