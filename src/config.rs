@@ -5,6 +5,10 @@
 //! sort, an unknown `SIDETRAIL_` variable. Relative paths are relative to the
 //! working directory.
 
+mod overrides;
+mod places;
+mod sense;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,11 +17,11 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{Level, Place, Problem, SourceFile, nearest};
-use crate::{capture, identity, read, record};
+pub use overrides::Override;
+pub(crate) use places::Places;
 
-/// What begins every variable that is ours.
-const PREFIX: &str = "SIDETRAIL_";
+use crate::problem::{self, Level, Place, Problem, SourceFile, nearest};
+use crate::{capture, identity, read, record};
 
 /// More mistakes than this in one file are not worth printing.
 const MOST_PROBLEMS: usize = 100;
@@ -115,66 +119,55 @@ impl Default for Log {
     }
 }
 
-/// A value from outside the file, which wins over it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// Who says so: `SIDETRAIL_PROXY__LISTEN`, `--listen`.
-    pub origin: String,
-    /// `["proxy", "listen"]`.
-    pub path: Vec<String>,
-    /// A TOML value, or the text itself where it is none.
-    pub value: String,
-}
-
-impl Override {
-    /// A flag that stands for a key.
-    pub fn flag(origin: &str, section: &str, key: &str, value: impl Into<String>) -> Override {
-        Override { origin: origin.to_owned(), path: vec![section.to_owned(), key.to_owned()], value: value.into() }
-    }
-
-    /// The variables that begin with `SIDETRAIL_`, as `SIDETRAIL_SECTION__KEY`.
-    pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
-        let mut overrides: Vec<Override> = variables
-            .filter_map(|(name, value)| {
-                let path = name.strip_prefix(PREFIX)?.to_lowercase().split("__").map(str::to_owned).collect();
-                Some(Override { origin: name, path, value })
-            })
-            .collect();
-        overrides.sort_by(|a, b| a.origin.cmp(&b.origin));
-        overrides
-    }
-}
-
 impl Config {
     /// Reads the file, then the overrides in their order. Every problem, or a configuration.
     pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Config, Vec<Problem>> {
+        Config::load_with_places(file, overrides).map(|(config, _)| config)
+    }
+
+    /// The same, with where each value came from.
+    pub(crate) fn load_with_places(
+        file: Option<&Path>,
+        overrides: &[Override],
+    ) -> Result<(Config, Places), Vec<Problem>> {
         let source = match file {
             Some(path) => read_source(path).map_err(|problem| vec![problem])?,
             None => SourceFile { name: "config.toml".to_owned(), text: String::new() },
         };
-        Config::from_source(source, overrides)
+        Config::read(source, overrides)
     }
 
     /// The same from a text in memory.
     pub fn from_source(source: SourceFile, overrides: &[Override]) -> Result<Config, Vec<Problem>> {
+        Config::read(source, overrides).map(|(config, _)| config)
+    }
+
+    fn read(source: SourceFile, overrides: &[Override]) -> Result<(Config, Places), Vec<Problem>> {
         let source = Arc::new(source);
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         if !errors.is_empty() {
             return Err(errors.iter().map(|error| syntax_problem(error, &source)).collect());
         }
         let (table, mut problems) = weed::<Config>(table, &source);
+        let places = Places::new(&source, table.get_ref(), overrides);
         let mut table = match toml::Table::deserialize(toml::Deserializer::from(table)) {
             Ok(table) => table,
             Err(error) => return Err(vec![value_problem(&error, &source)]),
         };
         for one in overrides {
-            if let Err(problem) = apply(&mut table, one) {
+            if let Err(problem) = overrides::apply(&mut table, one) {
                 problems.push(problem);
             }
         }
         match Config::deserialize(table) {
-            Ok(config) if problems.is_empty() => Ok(config),
-            Ok(_) => Err(problems),
+            Ok(config) => {
+                problems.extend(sense::findings(&config).into_iter().map(|finding| {
+                    let key = if places.knows(finding.key) { finding.key } else { finding.or };
+                    places.point(key, finding.problem)
+                }));
+                problem::sort(&mut problems);
+                if problems.is_empty() { Ok((config, places)) } else { Err(problems) }
+            }
             Err(error) => {
                 problems.push(bare_problem(error.message().to_owned()));
                 Err(problems)
@@ -242,43 +235,6 @@ fn take_out(table: &mut DeTable<'_>, at: usize) -> bool {
     })
 }
 
-/// Puts one override into the table, if it is a configuration by itself.
-fn apply(table: &mut toml::Table, one: &Override) -> Result<(), Problem> {
-    let named = |message: &str| bare_problem(format!("`{}`: {message}", one.origin));
-    if one.path.len() < 2 || one.path.iter().any(String::is_empty) {
-        let help = format!("variables are called {PREFIX}SECTION__KEY, e.g. {PREFIX}PROXY__LISTEN");
-        return Err(Problem { help: Some(help), ..named("names no section and key") });
-    }
-    let value = written_as_toml(&one.value);
-    let mut alone = toml::Table::new();
-    put(&mut alone, &one.path, value.clone());
-    Config::deserialize(alone).map_err(|error| {
-        let (message, help) = split_suggestion(error.message());
-        Problem { help, ..named(&message) }
-    })?;
-    put(table, &one.path, value);
-    Ok(())
-}
-
-/// Sets the value at a path, making the tables on the way.
-fn put(table: &mut toml::Table, path: &[String], value: toml::Value) {
-    let Some((first, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        table.insert(first.clone(), value);
-        return;
-    }
-    let inner = table.entry(first.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-    if let Some(inner) = inner.as_table_mut() {
-        put(inner, rest, value);
-    }
-}
-
-/// `true`, `4000`, `["a", "b"]` are read as TOML; everything else is a text.
-fn written_as_toml(text: &str) -> toml::Value {
-    let parsed = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
-    parsed.unwrap_or_else(|| toml::Value::String(text.to_owned()))
-}
-
 fn syntax_problem(error: &toml::de::Error, source: &Arc<SourceFile>) -> Problem {
     Problem {
         code: "toml-syntax",
@@ -303,6 +259,10 @@ fn bare_problem(title: String) -> Problem {
 
 /// Serde's ``unknown field `x`, expected one of `a`, `b` `` as a title and a help that names the nearest.
 fn split_suggestion(message: &str) -> (String, Option<String>) {
+    if message == "invalid socket address syntax" {
+        let help = "write an address and a port: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` for all of the machine";
+        return ("this is not an address with a port".to_owned(), Some(help.to_owned()));
+    }
     let Some((unknown, expected)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, "))
     else {
         return (message.to_owned(), None);

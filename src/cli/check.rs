@@ -1,13 +1,16 @@
 //! `sidetrail check`: the configuration and the rules, every problem at once.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::path::PathBuf;
 
 use super::sources::{self, ConfigFile, Format};
 use super::{GOOD, NEGATIVE};
 use crate::clock::Clock;
+use crate::config::{Config, Places};
 use crate::identity::{Identity, SettingsError};
 use crate::problem::{self, Level, Problem};
+use crate::read::settings::may_listen;
+use crate::record::{self, OpenError, Store};
 
 /// `check [PATH…]`
 #[derive(clap::Args)]
@@ -22,10 +25,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let (problems, summary) = match gather(arguments) {
-        Ok((actions, warnings)) => (warnings, format!("{actions} actions, no errors")),
-        Err(problems) => (problems, String::new()),
-    };
+    let (actions, problems) = gather(arguments);
     match arguments.format {
         Format::Human => sources::print_problems(&problems),
         Format::Json => println!("{:#}", problem::to_json(&problems)),
@@ -33,18 +33,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if problems.iter().any(|problem| problem.level == Level::Error) {
         return Ok(NEGATIVE);
     }
-    eprintln!("{summary}");
+    eprintln!("{actions} actions, no errors");
     Ok(GOOD)
 }
 
-/// How many actions there are, and the warnings; or every problem.
-fn gather(arguments: &Arguments) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
+/// How many actions there are, and every problem.
+fn gather(arguments: &Arguments) -> (usize, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut paths = arguments.paths.clone();
     if paths.is_empty() || arguments.file.config.is_some() {
-        match arguments.file.load(&[]) {
-            Ok(config) => {
-                problems.extend(Identity::offline(&config.identity, Clock::system()).err().map(unusable));
+        match arguments.file.load_with_places(&[]) {
+            Ok((config, places)) => {
+                problems.extend(surroundings(&config, &places));
                 if paths.is_empty() {
                     paths = config.rules.paths;
                 }
@@ -56,23 +56,53 @@ fn gather(arguments: &Arguments) -> Result<(usize, Vec<Problem>), Vec<Problem>> 
     if paths.is_empty() {
         paths = crate::config::RulePaths::default().paths;
     }
-    match sources::load_rules(&paths) {
-        Ok((set, warnings)) if problems.is_empty() => return Ok((set.actions().count(), warnings)),
-        Ok((_, warnings)) => problems.extend(warnings),
-        Err(wrong) => problems.extend(wrong),
-    }
-    Err(problems)
+    let (actions, wrong) = match sources::load_rules(&paths) {
+        Ok((set, warnings)) => (set.actions().count(), warnings),
+        Err(wrong) => (0, wrong),
+    };
+    problems.extend(wrong);
+    (actions, problems)
 }
 
-/// What `[identity]` names and `serve` could not use: a key that is not there, an algorithm that is none.
-fn unusable(error: SettingsError) -> Problem {
-    let help = error.source().map(ToString::to_string);
-    Problem {
-        code: "bad-value",
-        level: Level::Error,
-        title: error.to_string(),
-        place: None,
-        label: String::new(),
-        help: help.filter(|why| !error.to_string().ends_with(why)),
+/// What `serve` would find unusable on this machine: keys, the store, an address that others reach.
+fn surroundings(config: &Config, places: &Places) -> Vec<Problem> {
+    let upstream = config.proxy.upstream.to_string();
+    let identity = Identity::check(&config.identity, &upstream, &Clock::system()).into_iter();
+    let mut problems: Vec<Problem> =
+        identity.map(|error| places.point(key_of(&error, config), unusable(&error))).collect();
+    match record::check(&config.store) {
+        Ok(()) => {}
+        // A check is made beside the running server more often than not.
+        Err(error @ OpenError::InUse { .. }) => {
+            let help = "`serve` starts once the other one has ended";
+            problems.push(places.point("store.url", Problem::warning("store-in-use", error.to_string()).help(help)));
+        }
+        Err(error) => problems.push(places.point("store.url", unusable(&error))),
     }
+    let store = Store::open_existing(&config.store).ok();
+    let has_tokens = store.is_some_and(|store| store.has_tokens().unwrap_or(false));
+    if let Err(error) = may_listen(config.read.listen, has_tokens) {
+        problems.push(places.point("read.listen", unusable(&error)));
+    }
+    problems
+}
+
+/// The key that an error of `[identity]` is about.
+fn key_of(error: &SettingsError, config: &Config) -> &'static str {
+    let is_set = config.identity.jwt.as_ref().is_some_and(|jwt| jwt.jwks.is_some());
+    match error {
+        SettingsError::NoAlgorithms | SettingsError::OneKeySource => "identity.jwt",
+        SettingsError::Algorithm(_) | SettingsError::MixedFamilies => "identity.jwt.algorithms",
+        SettingsError::SecretInKeySet | SettingsError::Address(_) => "identity.jwt.jwks",
+        SettingsError::Unreadable(..) | SettingsError::NoKey(_) if is_set => "identity.jwt.jwks",
+        SettingsError::Unreadable(..) | SettingsError::NoKey(_) => "identity.jwt.key_file",
+        SettingsError::MePath(_) => "identity.me.path",
+        SettingsError::NoRandomness => "identity",
+    }
+}
+
+/// An error as a problem; why it came about is its help.
+fn unusable(error: &dyn Error) -> Problem {
+    let (title, help) = (error.to_string(), error.source().map(ToString::to_string));
+    Problem { help: help.filter(|why| !title.ends_with(why)), ..Problem::error("bad-value", title) }
 }

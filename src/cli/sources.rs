@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Override};
+use crate::config::{Config, Override, Places};
 use crate::problem::{self, Level, Problem};
 use crate::rules::{self, RuleSet};
 
@@ -31,6 +31,11 @@ pub(crate) struct ConfigFile {
 impl ConfigFile {
     /// The configuration: file, then environment, then `flags`.
     pub(crate) fn load(&self, flags: &[Override]) -> Result<Config, Vec<Problem>> {
+        self.load_with_places(flags).map(|(config, _)| config)
+    }
+
+    /// The same, with where each value came from.
+    pub(crate) fn load_with_places(&self, flags: &[Override]) -> Result<(Config, Places), Vec<Problem>> {
         let default = Path::new(DEFAULT_FILE);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
         // A variable that is not text is none of ours; `vars` would end the process over it.
@@ -38,7 +43,7 @@ impl ConfigFile {
         let variables = variables.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
         let mut overrides = Override::from_environment(variables);
         overrides.extend_from_slice(flags);
-        Config::load(file, &overrides)
+        Config::load_with_places(file, &overrides)
     }
 }
 

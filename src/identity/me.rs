@@ -10,7 +10,7 @@ use super::fields::person;
 use super::settings::{Fields, Me, SettingsError};
 use crate::event::Actor;
 use crate::exchange::{Headers, Request};
-use crate::outgoing::{Answer, CallError, Get, Outgoing, check_address};
+use crate::outgoing::{Answer, Get, Outgoing, check_address};
 
 /// Asks the platform who a credential belongs to.
 pub(super) struct Asker {
@@ -25,16 +25,21 @@ pub(super) struct Asker {
     pub(super) doubted: SignedDuration,
 }
 
+/// The whole address that is asked.
+pub(super) fn address_of(settings: &Me, upstream: &str) -> Result<String, SettingsError> {
+    if !settings.path.starts_with('/') {
+        return Err(SettingsError::MePath(settings.path.clone()));
+    }
+    let url = format!("{}{}", upstream.trim_end_matches('/'), settings.path);
+    check_address(&url).map_err(SettingsError::Address)?;
+    Ok(url)
+}
+
 impl Asker {
     pub(super) fn new(settings: &Me, upstream: &str, outgoing: Outgoing) -> Result<Asker, SettingsError> {
-        if !settings.path.starts_with('/') {
-            return Err(SettingsError::Address(CallError::Address(settings.path.clone())));
-        }
-        let url = format!("{}{}", upstream.trim_end_matches('/'), settings.path);
-        check_address(&url).map_err(SettingsError::Address)?;
         Ok(Asker {
             outgoing,
-            url,
+            url: address_of(settings, upstream)?,
             path: settings.path.clone(),
             forward: settings.forward.clone(),
             fields: settings.fields.clone(),

@@ -88,6 +88,13 @@ impl Identity {
         Identity::build(settings, None, None, clock)
     }
 
+    /// Everything that [`Identity::new`] would refuse. Keys are read, nobody is called.
+    pub fn check(settings: &Settings, upstream: &str, clock: &Clock) -> Vec<SettingsError> {
+        let me = settings.me.as_ref().and_then(|me| me::address_of(me, upstream).err());
+        let jwt = settings.jwt.as_ref().and_then(|jwt| Verifier::new(jwt, None, clock).err());
+        me.into_iter().chain(jwt).collect()
+    }
+
     fn build(
         settings: &Settings,
         me: Option<Asker>,

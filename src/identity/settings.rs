@@ -145,6 +145,9 @@ pub enum SettingsError {
     /// A file that holds no such key.
     #[error("`{0}` of `[identity.jwt]` holds no key for these algorithms")]
     NoKey(PathBuf),
+    /// Not a path of the platform.
+    #[error("`{0}` in `[identity.me] path` is not a path on the platform: it begins with `/`")]
+    MePath(String),
     /// An address that cannot be called.
     #[error("`[identity]`: {0}")]
     Address(#[source] CallError),

@@ -69,7 +69,8 @@ pub(crate) fn check(conn: &Connection, migrations: &[Migration]) -> Result<i64, 
     Ok(newest)
 }
 
-fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
+/// Whether nothing was ever made in the file.
+pub(crate) fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(conn.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", (), |_| Ok(())).optional()?.is_none())
 }
 

@@ -61,6 +61,16 @@ pub struct Settings {
     pub deadline_ms: u64,
 }
 
+impl Settings {
+    /// Whether `url` names a store that this version has; not whether it is there.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_url(&self) -> Result<(), OpenError> {
+        sqlite::path(self).map(drop)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings { url: "sqlite:sidetrail.db".to_owned(), deadline_ms: 2_000 }
@@ -77,6 +87,12 @@ pub enum OpenError {
     #[error("`{url}` names no store: use `sqlite:PATH`")]
     Scheme {
         /// As configured, without a password.
+        url: String,
+    },
+    /// A log that ends with the process.
+    #[error("`{url}` is kept in memory or in a file that nobody finds again: an audit log needs a file")]
+    Memory {
+        /// As configured.
         url: String,
     },
     /// Only reading was asked for, and there is nothing.
@@ -164,6 +180,22 @@ impl From<rusqlite::Error> for StoreError {
             _ => StoreError::Sqlite(error),
         }
     }
+}
+
+/// Whether [`open`] would take the store now. Nothing is made and nothing changed.
+///
+/// # Errors
+/// What it would refuse.
+pub fn check(settings: &Settings) -> Result<(), OpenError> {
+    let path = sqlite::path(settings)?;
+    sqlite::check_writable(&path)?;
+    if path.exists() {
+        let conn = sqlite::open_reader(&path)?;
+        if !migrate::is_empty(&conn)? {
+            migrate::check(&conn, migrate::MIGRATIONS)?;
+        }
+    }
+    sqlite::check_free(&path)
 }
 
 /// Opens (and creates, migrates) the store for writing and reading; brings home what an earlier run spilled.

@@ -16,9 +16,14 @@ const READER_WAIT: Duration = Duration::from_secs(2);
 pub(crate) fn path(settings: &Settings) -> Result<PathBuf, OpenError> {
     let url = settings.url.as_str();
     match url.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => {
+        Some(("sqlite", path)) => {
             let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(PathBuf::from(path.split('?').next().unwrap_or(path)))
+            let path = path.split('?').next().unwrap_or(path);
+            match path {
+                "" => Err(OpenError::Scheme { url: shown(url) }),
+                ":memory:" => Err(OpenError::Memory { url: shown(url) }),
+                path => Ok(PathBuf::from(path)),
+            }
         }
         Some(("postgres" | "postgresql", _)) => Err(OpenError::Postgres),
         _ => Err(OpenError::Scheme { url: shown(url) }),
@@ -50,6 +55,27 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.into() }),
         Err(TryLockError::Error(source)) => Err(OpenError::File { path: path.into(), source }),
+    }
+}
+
+/// Whether the file can be written, or made where it is not there.
+pub(crate) fn check_writable(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::File { path: path.into(), source };
+    if path.exists() {
+        return OpenOptions::new().append(true).open(path).map(drop).map_err(failed);
+    }
+    // What SQLite puts beside the store needs the folder, too. Only trying tells whether it may be written.
+    let trial = beside(path, &format!(".trial-{}", std::process::id()));
+    OpenOptions::new().append(true).create_new(true).open(&trial).map_err(failed)?;
+    std::fs::remove_file(&trial).map_err(failed)
+}
+
+/// Whether nobody writes to the store at this moment.
+pub(crate) fn check_free(path: &Path) -> Result<(), OpenError> {
+    let Ok(lock) = File::open(beside(path, ".lock")) else { return Ok(()) };
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.into() }),
+        _ => Ok(()),
     }
 }
 

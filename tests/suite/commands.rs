@@ -1,5 +1,7 @@
 //! The program as people start it: what it refuses, how it ends, what its commands read of a store.
 
+mod check;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -5,6 +5,7 @@
 mod api;
 mod browser;
 mod commands;
+mod config_problems;
 mod demo;
 mod fixture;
 mod forty_one;
