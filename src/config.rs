@@ -20,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 pub use overrides::Override;
 pub(crate) use places::Places;
 
+use crate::memory::Memory;
 use crate::problem::{self, Level, Place, Problem, SourceFile, nearest};
 use crate::{capture, identity, read, record};
 
@@ -52,6 +53,8 @@ pub struct RulePaths {
     pub paths: Vec<PathBuf>,
     /// How many remembered names are kept; the least recently used goes first.
     pub memory_things: usize,
+    /// How many bytes they may take, about.
+    pub memory_bytes: usize,
     /// The guarantee of every rule: `outcome` is the one this version has.
     pub guarantee: Guarantee,
     /// The longest a look-up before a request may take, in ms; 0 turns look-ups off.
@@ -62,7 +65,8 @@ impl Default for RulePaths {
     fn default() -> RulePaths {
         RulePaths {
             paths: vec![PathBuf::from("rules")],
-            memory_things: 50_000,
+            memory_things: Memory::DEFAULT_THINGS,
+            memory_bytes: Memory::DEFAULT_BYTES,
             guarantee: Guarantee::Outcome,
             fetch_timeout_ms: 300,
         }

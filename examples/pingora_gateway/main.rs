@@ -25,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
     let upstream = std::env::args().nth(1).context("usage: pingora_gateway PLATFORM_ADDRESS")?.parse()?;
     let (recorder, _store) = record::open(&record::Settings::default(), Clock::system())?;
     let identity = Identity::offline(&identity::Settings::default(), Clock::system())?;
-    let pipeline = Pipeline::new(Arc::new(rules()?), Memory::new(50_000), identity, Some(recorder.clone()), None);
+    let pipeline = Pipeline::new(Arc::new(rules()?), Memory::default(), identity, Some(recorder.clone()), None);
     let tap = Tap::new(Arc::new(pipeline), Clock::system())?;
 
     let listener = TcpListener::bind("127.0.0.1:8080").await?;

@@ -66,7 +66,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     // The clock stands where the recording does: its tokens were valid then.
     let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
     let identity = Identity::offline(&config.identity, clock.clone())?;
-    let pipeline = Pipeline::new(rules, Memory::new(config.rules.memory_things), identity, None, None);
+    let pipeline = Pipeline::new(
+        rules,
+        Memory::bounded(config.rules.memory_things, config.rules.memory_bytes),
+        identity,
+        None,
+        None,
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut events: Vec<Event> = Vec::new();
     for exchange in exchanges {

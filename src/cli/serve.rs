@@ -241,7 +241,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let (recorder, store) = record::open(&config.store, clock.clone())?;
     // Revoked ones count: once a token was made, the log stays closed.
     may_listen(config.read.listen, store.has_tokens()?)?;
-    let memory = Memory::new(config.rules.memory_things);
+    let memory = Memory::bounded(config.rules.memory_things, config.rules.memory_bytes);
     memory.preload(store.things(config.rules.memory_things)?);
 
     let lookups = (config.rules.fetch_timeout_ms > 0).then(|| Lookups {

@@ -10,7 +10,8 @@ use minijinja::value::{Object, ObjectRepr, Serde};
 use minijinja::{Error, State, Value};
 
 use super::expression::{as_text, attribute, dig, is_there};
-use crate::memory::Thing;
+use super::things::to_json;
+use crate::memory::{self, Remembered, Thing};
 
 /// What is the same for every element of an operation.
 #[derive(Debug, Default)]
@@ -171,7 +172,8 @@ impl Sent {
 
     /// The field before, where it is known.
     pub(crate) fn before(&self, field: &str) -> Option<Value> {
-        self.before.as_ref()?.fields.get(field).map(|value| Value::from(Serde(value)))
+        let known = self.before.as_ref()?.field(field)?.value()?;
+        Some(Value::from(Serde(known)))
     }
 
     /// Whether the field was sent and is not as it was.
@@ -180,8 +182,13 @@ impl Sent {
         if now.is_undefined() {
             return false;
         }
-        match self.before(field) {
-            Some(before) => !same(&now, &before),
+        match self.before.as_ref().and_then(|before| before.field(field)) {
+            Some(Remembered::Value(before)) => !same(&now, &Value::from(Serde(before))),
+            Some(Remembered::Digest(before)) => {
+                let shown = to_json(&now);
+                // What is left out of memory may be what changed.
+                memory::digest(&shown) != before || serde_json::to_value(&now).is_ok_and(|now| now != shown)
+            }
             None => self.fires_when_unknown,
         }
     }
@@ -243,7 +250,8 @@ impl Known {
         if said.is_some() {
             return said;
         }
-        self.before.as_ref()?.fields.get(name).map(|value| Value::from(Serde(value)))
+        let known = self.before.as_ref()?.field(name)?.value()?;
+        Some(Value::from(Serde(known)))
     }
 }
 

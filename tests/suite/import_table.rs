@@ -21,7 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("record", &["clock", "event", "memory"]),
     ("read", &["clock", "event", "identity", "problem", "record"]),
     ("pipeline", &["capture", "clock", "event", "exchange", "identity", "memory", "outgoing", "record", "rules"]),
-    ("config", &["capture", "identity", "problem", "read", "record", "rules"]),
+    ("config", &["capture", "identity", "memory", "problem", "read", "record", "rules"]),
     (
         "cli",
         &[
