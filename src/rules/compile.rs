@@ -15,6 +15,9 @@ use super::ready::{Action, By, Fetch, Identity, Kind, NameForm, Ready, Seen, Tar
 use super::template::{self, Text};
 use crate::problem::{Problem, SourceFile, nearest};
 
+/// Events of one request and one action, where the rule does not say.
+const DEFAULT_MAX_EVENTS: usize = 500;
+
 /// Names whose values no thing has a part in.
 const OF_THE_EXCHANGE: [&str; 12] =
     ["path", "query", "header", "input", "uploads", "status", "reply", "output", "error", "claim", "each", "index"];
@@ -209,6 +212,7 @@ impl Compiler {
             success: shape.success.as_ref().and_then(|said| self.expression(here, said)),
             message: shape.message.as_ref().and_then(|said| self.text(here, said)).unwrap_or_default(),
             message_failed: shape.message_failed.as_ref().and_then(|said| self.text(here, said)),
+            max_events: shape.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
             failures: shape.failures.or(here.file.failures).unwrap_or(true),
             roots: BTreeSet::new(),
             tests: shape.tests.clone(),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::element::{Element, Setting};
 use super::expression::{Chain, as_text, attribute, is_there};
 use super::learn;
+use super::left_out::{LeftOut, MOST_ELEMENTS};
 use super::operation::{Operation, Whole, credential_facts};
 use super::ready::{Action, Bound, Entry, Place, Ready};
 use super::route::Template;
@@ -20,9 +21,6 @@ use super::{Caller, Derived, Found, RuleSet};
 use crate::event::{Actor, ActorKind, Event, Message, Outcome, RequestFacts, RuleFacts, Source};
 use crate::exchange::{Exchange, Request};
 use crate::memory::{Lesson, Overlay, Recall};
-
-/// Elements of one operation that give events; what comes after is counted in the last one.
-const MOST_EVENTS: usize = 500;
 
 /// A user agent is kept up to here.
 const USER_AGENT_BYTES: usize = 512;
@@ -39,7 +37,7 @@ pub(crate) fn derive(
     let overlay = Overlay { below: memory, lessons: fetched };
     let memory: &dyn Recall = if fetched.is_empty() { memory } else { &overlay };
     let whole = Whole::read(exchange, caller);
-    let mut run = Run { set, whole: &whole, memory, derived: Derived::default() };
+    let mut run = Run { set, whole: &whole, memory, derived: Derived::default(), left_out: LeftOut::default() };
     if whole.outcome == Outcome::Success {
         run.derived.lessons.extend(fetched.iter().cloned());
     }
@@ -56,6 +54,8 @@ pub(crate) fn derive(
         }
         run.watch(entry, found.taken, &mut made);
     }
+    let left_out = std::mem::take(&mut run.left_out).events(&run);
+    run.derived.events.extend(left_out);
     run.credit();
     run.derived
 }
@@ -80,6 +80,7 @@ pub(crate) struct Run<'a> {
     pub(crate) whole: &'a Whole<'a>,
     pub(crate) memory: &'a dyn Recall,
     pub(crate) derived: Derived,
+    left_out: LeftOut<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -174,10 +175,10 @@ impl<'a> Run<'a> {
                 _ => vec![Value::UNDEFINED],
             },
         };
-        let length = elements.len();
-        let before = self.derived.events.len();
+        let (length, given) = (elements.len(), self.derived.events.len());
+        let room = LeftOut::room(action, given);
         let mut base = Some(base);
-        for (index, each) in elements.into_iter().take(MOST_EVENTS).enumerate() {
+        for (index, each) in elements.into_iter().take(MOST_ELEMENTS).enumerate() {
             // The last element takes the frame itself: most actions have only one.
             let own = if index + 1 == length { base.take() } else { base.clone() };
             let Some(own) = own else { break };
@@ -185,33 +186,49 @@ impl<'a> Run<'a> {
             if !action.failures && matches!(element.outcome, Outcome::Failure | Outcome::Denied) {
                 continue;
             }
+            if self.derived.events.len() - given >= room {
+                self.left_out.count(action, element.workspace(), 1, element.outcome);
+                continue;
+            }
             let event = self.event(action, &element);
             self.derived.lessons.extend(learn::from_target(&element, event.time));
             self.derived.events.push(event);
         }
-        let fired = self.derived.events.len() > before;
-        if let Some(event) = self.derived.events.last_mut().filter(|_| length > MOST_EVENTS) {
-            event.details.insert("more".to_owned(), (length - MOST_EVENTS).into());
+        if let Some(unseen) = length.checked_sub(MOST_ELEMENTS).filter(|unseen| *unseen > 0) {
+            self.left_out.count(action, setting.workspace.as_deref(), unseen, Outcome::Unknown);
         }
-        fired
+        self.derived.events.len() > given
     }
 
     fn event(&self, action: &Action, element: &Element<'_>) -> Event {
         let (message, missing) = element.sentence();
         Event {
-            workspace: element.workspace().map(Arc::from),
-            category: Arc::clone(&action.category),
-            action: Arc::clone(&action.key),
-            title: Arc::clone(&action.title),
             message,
             outcome: element.outcome,
-            actor: self.actor(element.workspace().unwrap_or("")),
             targets: element.targets(),
             changes: element.changes(),
             details: element.details(),
             missing,
+            ..self.bare_event(action, element.workspace(), self.derived.events.len())
+        }
+    }
+
+    /// An event of an action that says nothing yet; `number` counts within the exchange.
+    pub(crate) fn bare_event(&self, action: &Action, workspace: Option<&str>, number: usize) -> Event {
+        Event {
+            workspace: workspace.map(Arc::from),
+            category: Arc::clone(&action.category),
+            action: Arc::clone(&action.key),
+            title: Arc::clone(&action.title),
+            message: Message::default(),
+            outcome: self.whole.outcome,
+            actor: self.actor(workspace.unwrap_or("")),
+            targets: Vec::new(),
+            changes: Vec::new(),
+            details: serde_json::Map::new(),
+            missing: Vec::new(),
             rule: Some(RuleFacts { file: Arc::clone(&action.file), version: Arc::clone(&self.set.version) }),
-            id: event_id(self.whole, self.derived.events.len()),
+            id: event_id(self.whole, number),
             time: self.whole.finished,
             source: self.source(),
             request: Some(self.request()),

@@ -96,6 +96,7 @@ pub(crate) struct Action {
     pub(crate) lets: Vec<(Said, List)>,
     pub(crate) success: Option<Said>,
     pub(crate) failures: Option<bool>,
+    pub(crate) max_events: Option<usize>,
     pub(crate) tests: Vec<Test>,
 }
 

@@ -20,6 +20,7 @@ mod filters;
 mod graphql;
 mod languages;
 mod learn;
+mod left_out;
 mod lookup;
 mod matcher;
 mod operation;
@@ -274,6 +275,51 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::exchange::{Body, End, Headers, Seen};
+
+    /// A set of one file.
+    pub(super) fn set_of(text: &str) -> RuleSet {
+        let file = SourceFile { name: "rules/a.toml".to_owned(), text: text.to_owned() };
+        match RuleSet::load(&[Arc::new(file)]) {
+            Ok((set, _)) => set,
+            Err(problems) => panic!("{}", problem::print(&problems, false)),
+        }
+    }
+
+    /// An exchange with JSON both ways; null is no body.
+    pub(super) fn ended(send: &str, sent: &Value, status: u16, answered: &Value) -> Exchange {
+        let (method, target) = send.split_once(' ').unwrap();
+        let part = |value: &Value| {
+            let mut headers = Headers::default();
+            if value.is_null() {
+                return (headers, Body::default());
+            }
+            headers.push("content-type", "application/json");
+            let content = value.to_string();
+            (
+                headers,
+                Body { size: content.len() as u64, content: content.into(), seen: Seen::Whole, parts: Vec::new() },
+            )
+        };
+        let ((headers, body), (answer_headers, answer)) = (part(sent), part(answered));
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers,
+            body,
+            peer: None,
+            client: None,
+            peer_is_trusted: false,
+        };
+        Exchange {
+            id: uuid::Uuid::from_u128(7),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            duration: std::time::Duration::ZERO,
+            request,
+            response: Some(Response { status, headers: answer_headers, body: answer }),
+            end: End::Complete,
+        }
+    }
 
     fn fixtures() -> RuleSet {
         let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");

@@ -135,6 +135,8 @@ pub(crate) struct Action {
     pub(crate) message: Text,
     pub(crate) message_failed: Option<Text>,
     pub(crate) failures: bool,
+    /// How many events one request may give.
+    pub(crate) max_events: usize,
     /// The first words that its expressions ask for.
     pub(crate) roots: BTreeSet<Box<str>>,
     pub(crate) tests: Vec<Test>,

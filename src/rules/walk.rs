@@ -1,6 +1,6 @@
 //! Walks a rule file's TOML table key by key into [`file`](super::file)'s shapes.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -10,6 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::file::{Action, By, Fetch, File, Identity, Ignore, Kind, Learn, List, Said, Seen, Target, With};
 use super::walk_test;
 use crate::problem::{Problem, SourceFile, nearest};
+
+/// What `max_events` may say: more than one exchange gives is no limit.
+const MOST_EVENTS: usize = 4_000;
 
 pub(crate) type Entry<'a, 'i> = (&'a Spanned<toml::de::DeString<'i>>, &'a Spanned<DeValue<'i>>);
 
@@ -281,7 +284,8 @@ impl Walker<'_> {
             "failures" => action.failures = self.boolean(value),
             "guarantee" => self.guarantee(value),
             "test" => action.tests = walk_test::tests(self, value),
-            name @ ("job" | "coalesce" | "max_events") => self.not_yet(name, key.span()),
+            "max_events" => action.max_events = self.count(value, 1..=MOST_EVENTS),
+            name @ ("job" | "coalesce") => self.not_yet(name, key.span()),
             name if FILE_KEYS.contains(&name) => self.late_scalar(name, key.span()),
             name => self.unknown_key(name, key.span(), &ACTION_KEYS, "an action"),
         }
@@ -402,6 +406,16 @@ impl Walker<'_> {
                 None
             }
         }
+    }
+
+    /// A whole number within limits.
+    fn count(&mut self, value: &Spanned<DeValue<'_>>, limits: RangeInclusive<usize>) -> Option<usize> {
+        let number = to_json(value.get_ref()).as_u64().and_then(|number| usize::try_from(number).ok());
+        let found = number.filter(|number| limits.contains(number));
+        if found.is_none() {
+            self.wrong_type(value, &format!("a whole number from {} to {}", limits.start(), limits.end()));
+        }
+        found
     }
 
     /// The tables of a list of tables, with their places.
