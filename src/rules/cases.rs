@@ -13,9 +13,9 @@ use regex::Regex;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::file::{Fetched, SentBody, Step, Test};
 use super::ready::{Action, Place};
 use super::things::name_of;
+use super::written::{Fetched, SentBody, Step, Test};
 use super::{Caller, Derived, Found, RuleSet};
 use crate::event::{Actor, ActorKind, Event};
 use crate::exchange::{Body, End, Exchange, Headers, Part, Request, Response, Seen};

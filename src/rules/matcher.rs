@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 
 use regex::Regex;
 
-use super::route::{Segment, Segments, Template, decode};
+use super::path::{Segment, Segments, Template, decode};
 
 /// Templates and a number for each.
 #[derive(Debug)]

@@ -7,23 +7,21 @@
 //! request of interest ([`RuleSet::find`]), what should be looked up before it
 //! goes on ([`RuleSet::lookups`]), and what happened ([`RuleSet::derive`]).
 
-mod bind;
 mod body;
 mod cases;
-mod checks;
-mod compile;
 mod derive;
 mod element;
 mod expression;
-mod file;
 mod filters;
 mod graphql;
 mod languages;
 mod learn;
 mod left_out;
+mod load;
 mod lookup;
 mod matcher;
 mod operation;
+mod path;
 mod ready;
 mod route;
 mod scope;
@@ -31,8 +29,7 @@ mod source;
 mod spelling;
 mod template;
 mod things;
-mod walk;
-mod walk_test;
+mod written;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -138,14 +135,14 @@ impl RuleSet {
         sorted.sort_by(|a, b| a.name.cmp(&b.name));
         let mut hash = Sha256::new();
         for source in sorted {
-            let (shape, wrong) = file::read(source);
+            let (shape, wrong) = written::read(source);
             problems.extend(wrong);
             shapes.push(shape);
             hash.update((source.text.len() as u64).to_le_bytes());
             hash.update(source.text.as_bytes());
         }
         let version = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let (ready, mut problems) = compile::compile(&shapes, problems);
+        let (ready, mut problems) = load::compile(&shapes, problems);
         problem::sort(&mut problems);
         if problems.iter().any(|problem| problem.level == Level::Error) {
             return Err(problems);

@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::expression::{Chain, Expression};
-use super::file::Test;
 use super::matcher::Matcher;
-use super::route::{FieldName, Template};
+use super::path::Template;
+use super::route::FieldName;
 use super::template::Text;
+use super::written::Test;
 use crate::problem::SourceFile;
 
 /// Everything that was loaded.

@@ -9,8 +9,8 @@ use minijinja::value::ValueKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
 
-use super::checks::is_secret;
 use super::expression::{Expression, as_id, dig, is_there};
+use super::load::is_secret;
 use super::operation::Operation;
 use super::ready::{Kind, NameForm};
 use super::scope::{Facts, Frame, Known};

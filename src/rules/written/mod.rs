@@ -11,7 +11,13 @@ use serde_json::Value as Json;
 
 use crate::problem::SourceFile;
 
-pub(crate) use super::walk::read;
+mod action;
+mod file;
+mod kind;
+mod test;
+mod walker;
+
+pub(crate) use file::read;
 
 /// A text and where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]

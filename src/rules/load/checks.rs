@@ -1,15 +1,15 @@
-//! Checks of meaning at load: names, traps, conflicts, secrets.
+//! Checks of one action's meaning at load: traps, and names that nothing has.
 
 use std::collections::BTreeSet;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
-use super::compile::{Compiler, In};
-use super::expression::{Expression, Trap, traps};
-use super::file::{self, List, Said, Target, With};
-use super::ready::{Action, Bound, Entry, Place, Ready};
-use super::route::Segment;
-use super::template;
+use super::{Compiler, In, secrets};
 use crate::problem::{Problem, nearest};
+use crate::rules::expression::{Expression, Trap, traps};
+use crate::rules::ready::{Action, Bound};
+use crate::rules::route::is_name;
+use crate::rules::template;
+use crate::rules::written::{self, List, Said, Target, With};
 
 /// Names that every expression can ask for.
 const CONTEXT: [&str; 24] = [
@@ -39,29 +39,6 @@ const CONTEXT: [&str; 24] = [
     "namespace",
 ];
 
-/// Words in a field's name that mean a secret.
-const SECRETS: [&str; 16] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "token",
-    "secret",
-    "authorization",
-    "cookie",
-    "api_key",
-    "apikey",
-    "access_token",
-    "refresh_token",
-    "client_secret",
-    "private_key",
-    "credit_card",
-    "card_number",
-    "cvv",
-];
-
-/// Filters behind which a secret may be named.
-const COVERS: [&str; 4] = ["mask", "fingerprint", "redact", "claims"];
-
 /// A kind called like a name of the context would shadow it.
 pub(crate) fn kind_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
     if CONTEXT.contains(&name.value.as_str()) && name.value != "workspace" || name.value == "token" {
@@ -73,7 +50,7 @@ pub(crate) fn kind_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
             .at(here.source, name.at.clone()),
         );
     }
-    if !super::route::is_name(&name.value) {
+    if !is_name(&name.value) {
         compiler.problem(
             here,
             name,
@@ -84,17 +61,23 @@ pub(crate) fn kind_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
 }
 
 /// A string of an action: what it is, and the expressions in it with their places.
-struct Written<'a> {
-    expression: &'a str,
-    at: Range<usize>,
+pub(super) struct Written<'a> {
+    pub(super) expression: &'a str,
+    pub(super) at: Range<usize>,
     /// Its value is stored or shown.
-    is_value: bool,
+    pub(super) is_value: bool,
     /// Whether it is a condition, in which `or` is what it says.
-    is_condition: bool,
+    pub(super) is_condition: bool,
 }
 
 /// All checks of one action.
-pub(crate) fn action(compiler: &mut Compiler, here: In<'_>, shape: &file::Action, action: &Action, bounds: &[Bound]) {
+pub(crate) fn action(
+    compiler: &mut Compiler,
+    here: In<'_>,
+    shape: &written::Action,
+    action: &Action,
+    bounds: &[Bound],
+) {
     let written = all_written(here, shape);
     for part in &written {
         for (trap, at) in traps(part.expression) {
@@ -115,7 +98,7 @@ pub(crate) fn action(compiler: &mut Compiler, here: In<'_>, shape: &file::Action
         }
     }
     names(compiler, here, shape, action, bounds, &written);
-    secrets(compiler, here, shape, &written);
+    secrets::secrets(compiler, here, shape, &written);
     if action.join.is_none() && shape.by.is_some() {
         compiler.problem(here, &shape.verb, "missing-key", "`by` without `join`");
     }
@@ -124,7 +107,7 @@ pub(crate) fn action(compiler: &mut Compiler, here: In<'_>, shape: &file::Action
     }
 }
 
-fn all_written<'a>(here: In<'_>, shape: &'a file::Action) -> Vec<Written<'a>> {
+fn all_written<'a>(here: In<'_>, shape: &'a written::Action) -> Vec<Written<'a>> {
     let mut all = Vec::new();
     let mut put = |said: &'a Said, is_value: bool, is_condition: bool| {
         let at = here.part(said, 0..said.value.len());
@@ -160,7 +143,7 @@ fn all_written<'a>(here: In<'_>, shape: &'a file::Action) -> Vec<Written<'a>> {
 fn names(
     compiler: &mut Compiler,
     here: In<'_>,
-    shape: &file::Action,
+    shape: &written::Action,
     action: &Action,
     bounds: &[Bound],
     written: &[Written<'_>],
@@ -236,41 +219,8 @@ impl Compiler {
     }
 }
 
-/// Whether a field is called like a secret.
-pub(crate) fn is_secret(word: &str) -> bool {
-    SECRETS.iter().any(|secret| word.eq_ignore_ascii_case(secret))
-}
-
-/// Warns where a field with a secret's name is stored or shown plainly.
-fn secrets(compiler: &mut Compiler, here: In<'_>, shape: &file::Action, written: &[Written<'_>]) {
-    let mut found: Vec<(String, Range<usize>)> = Vec::new();
-    for part in written.iter().filter(|part| part.is_value) {
-        if COVERS.iter().any(|cover| part.expression.contains(cover)) {
-            continue;
-        }
-        let Ok(expression) = Expression::compile(part.expression) else { continue };
-        for name in &expression.names {
-            if let Some(word) = name.rsplit('.').next().filter(|word| name.contains('.') && is_secret(word)) {
-                found.push((word.to_owned(), part.at.clone()));
-            }
-        }
-    }
-    for said in shape.changed.iter().chain(&shape.changes) {
-        if said.value.rsplit('.').next().is_some_and(is_secret) {
-            found.push((said.value.clone(), said.at.clone()));
-        }
-    }
-    for (word, at) in found {
-        compiler.problems.push(
-            Problem::warning("secret-named", format!("`{word}` sounds like a secret, and its value would be stored"))
-                .at(here.source, at)
-                .help("`| mask`, `| fingerprint` or `| redact` keep it out of the log"),
-        );
-    }
-}
-
 /// The fields that `changed("f")`, `added("f")`, `removed("f")` ask for.
-pub(crate) fn questions(shape: &file::Action) -> Vec<String> {
+pub(crate) fn questions(shape: &written::Action) -> Vec<String> {
     let mut fields = Vec::new();
     let conditions = shape.condition.iter().chain(&shape.success).chain(&shape.each);
     for said in conditions.chain(shape.lets.iter().flat_map(|(_, list)| list)) {
@@ -283,73 +233,4 @@ pub(crate) fn questions(shape: &file::Action) -> Vec<String> {
         }
     }
     fields
-}
-
-/// Two actions of one route that both always fire cannot be told apart; nor can an action and an `ignore`.
-pub(crate) fn ambiguous(problems: &mut Vec<Problem>, entry: &Entry, actions: &[Action]) {
-    let always: Vec<&Action> = entry
-        .rules
-        .iter()
-        .filter_map(|bound| actions.get(bound.action))
-        .filter(|action| action.is_unconditional())
-        .collect();
-    for pair in always.windows(2) {
-        let [first, second] = pair else { continue };
-        let title = format!("`{}` and `{}` both fire on every request of one route", first.key, second.key);
-        let problem = Problem::error("ambiguous", title)
-            .at(&second.source, second.at.clone())
-            .help("give one of them `if`, `changed`, `each` or `otherwise`, or a narrower route");
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
-    }
-    if let (true, Some(action)) = (entry.ignored, entry.rules.first().and_then(|bound| actions.get(bound.action))) {
-        let problem = Problem::error("ambiguous", format!("the route of `{}` is also ignored", action.key))
-            .at(&action.source, action.at.clone());
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
-    }
-}
-
-/// Warns where a rule takes an address from a general rule whose target is another kind.
-pub(crate) fn shadowed(problems: &mut Vec<Problem>, ready: &Ready) {
-    for leaf in &ready.leaves {
-        for (method, entry) in &leaf.methods {
-            let Some(bound) = ready.entries.get(*entry).and_then(|entry| entry.rules.first()) else { continue };
-            let (Place::Path(template), Some(action)) = (&*bound.place, ready.actions.get(bound.action)) else {
-                continue;
-            };
-            let sample = |segment: &Segment| match segment {
-                Segment::Fixed(text) => format!("/{text}"),
-                _ => "/\u{1}".to_owned(),
-            };
-            let path: String = template.segments.iter().map(sample).collect();
-            let mut general = None;
-            ready.matcher.walk(&path, &mut |leaf| {
-                let entry =
-                    ready.leaves.get(leaf).and_then(|leaf| leaf.methods.iter().find(|(other, _)| other == method));
-                let other =
-                    entry.and_then(|(_, entry)| ready.entries.get(*entry)).and_then(|entry| entry.rules.first());
-                match other.filter(|other| other.action != bound.action) {
-                    Some(other) => {
-                        general = Some(other);
-                        ControlFlow::Break(())
-                    }
-                    None => ControlFlow::Continue(()),
-                }
-            });
-            let kind = |bound: &Bound| bound.target.map(|(kind, _)| kind);
-            let Some(other) = general.filter(|other| kind(other) != kind(bound)) else { continue };
-            let Some(other) = ready.actions.get(other.action) else { continue };
-            problems.push(
-                Problem::warning(
-                    "shadowed",
-                    format!("`{}` takes its address from the general rule `{}`", action.key, other.key),
-                )
-                .at(&action.source, action.at.clone())
-                .help("events of the general rule stop here; use its template and an `if` to have both"),
-            );
-        }
-    }
 }

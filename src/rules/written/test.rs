@@ -6,8 +6,9 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Fetched, FilePart, SentBody, Step, Test};
-use super::walk::{ACTION_KEYS, Entry, Walker, to_json};
+use super::action::ACTION_KEYS;
+use super::walker::{Entry, Walker, to_json};
+use super::{Fetched, FilePart, SentBody, Step, Test};
 use crate::problem::Problem;
 
 const STEP_KEYS: [&str; 10] = ["send", "as", "body", "form", "fields", "files", "raw", "header", "status", "response"];

@@ -4,18 +4,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::checks;
-use super::compile::{Compiler, In};
-use super::file::{self, File, List, Said};
-use super::matcher::Matcher;
-use super::ready::{
-    Action, Bound, Endpoint, Entry, Fetch, Identity, Leaf, Learn, OnRoute, Place, Ready, Target, Teacher, Whose,
-};
-use super::route::{Rank, Route, Segment, Template, parse_route};
+use super::places::{Places, loose_shape};
+use super::{Compiler, In, conflicts, settle};
 use crate::problem::Problem;
+use crate::rules::matcher::Matcher;
+use crate::rules::path::{Segment, Template};
+use crate::rules::ready::{
+    Action, Bound, Endpoint, Entry, Identity, Learn, OnRoute, Place, Ready, Target, Teacher, Whose,
+};
+use crate::rules::written::{self, File, List, Said};
 
 /// Methods at which an address teaches, and those of a collection.
 const AT_ADDRESS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 const AT_COLLECTION: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
 
 /// What is bound so far.
@@ -31,8 +32,8 @@ pub(crate) struct Binder {
 
 /// Entries by method; the empty word stands for any.
 #[derive(Default)]
-struct Methods {
-    entries: Vec<(Box<str>, Entry)>,
+pub(super) struct Methods {
+    pub(super) entries: Vec<(Box<str>, Entry)>,
 }
 
 impl Methods {
@@ -182,7 +183,7 @@ impl Binder {
         &mut self,
         compiler: &mut Compiler,
         here: In<'_>,
-        shape: &file::Action,
+        shape: &written::Action,
         number: usize,
         action: &Action,
     ) -> Vec<Bound> {
@@ -218,17 +219,17 @@ impl Binder {
     ) -> (Ready, Vec<Problem>) {
         let (mut leaves, mut entries) = (Vec::new(), Vec::new());
         for methods in std::mem::take(&mut self.leaves) {
-            leaves.push(settle(methods, &mut entries, &actions));
+            leaves.push(settle::settle(methods, &mut entries, &actions));
         }
         for endpoint in &mut self.endpoints {
             for fields in [&mut endpoint.mutations, &mut endpoint.queries] {
                 fields.exact.values_mut().chain(fields.patterns.iter_mut().map(|(_, entry)| entry)).for_each(|entry| {
-                    checks::ambiguous(&mut compiler.problems, entry, &actions);
+                    conflicts::ambiguous(&mut compiler.problems, entry, &actions);
                 });
             }
         }
         for entry in &entries {
-            checks::ambiguous(&mut compiler.problems, entry, &actions);
+            conflicts::ambiguous(&mut compiler.problems, entry, &actions);
         }
         let mut ready = Ready {
             kinds: std::mem::take(&mut compiler.kinds),
@@ -242,13 +243,13 @@ impl Binder {
             endpoints: self.endpoints,
         };
         ready.note_what_is_asked();
-        checks::shadowed(&mut compiler.problems, &ready);
+        conflicts::shadowed(&mut compiler.problems, &ready);
         (ready, std::mem::take(&mut compiler.problems))
     }
 }
 
 /// What is put into an entry.
-enum Put {
+pub(super) enum Put {
     Rule(Bound),
     Ignore,
     Seen(usize, Arc<Place>),
@@ -256,7 +257,7 @@ enum Put {
 }
 
 impl Put {
-    fn into_entry(self, entry: &mut Entry) {
+    pub(super) fn into_entry(self, entry: &mut Entry) {
         match self {
             Put::Rule(bound) if entry.rules.iter().any(|other| other.action == bound.action) => {}
             Put::Rule(bound) => entry.rules.push(bound),
@@ -265,11 +266,6 @@ impl Put {
             Put::Learn(number, place) => entry.learns.push((number, place)),
         }
     }
-}
-
-enum Places {
-    Paths { methods: Vec<Box<str>>, templates: Vec<Arc<Template>> },
-    Field { mutation: bool, name: super::route::FieldName },
 }
 
 impl Compiler {
@@ -313,104 +309,6 @@ impl Compiler {
             }
         }
     }
-
-    /// Routes to ask: each under every prefix.
-    fn fetch(&mut self, here: In<'_>, fetch: &file::Fetch) -> Fetch {
-        match fetch {
-            file::Fetch::Never => Fetch::Never,
-            file::Fetch::Address => Fetch::Address,
-            file::Fetch::Routes(routes) => {
-                let mut paths = Vec::new();
-                for said in routes {
-                    match parse_route(&said.value) {
-                        Ok(Route::Http { methods, path }) if methods.iter().all(|method| **method == *"GET") => {
-                            self.templates(here, said, path.clone());
-                            let path = said.value.get(path).unwrap_or("");
-                            paths.extend(full_paths(here.file, path).into_iter().map(String::into_boxed_str));
-                        }
-                        Ok(_) => self.problem(here, said, "route", "a look-up is a GET"),
-                        Err(wrong) => self.problem(here, said, "route", wrong.what),
-                    }
-                }
-                Fetch::Routes(paths)
-            }
-        }
-    }
-
-    fn places(&mut self, here: In<'_>, said: &Said) -> Option<Places> {
-        if said.value.starts_with("rpc ") {
-            self.problems.push(
-                Problem::error("not-in-this-version", "`rpc` routes are part of the language, but not of this version")
-                    .at(here.source, said.at.clone()),
-            );
-            return None;
-        }
-        match parse_route(&said.value) {
-            Ok(Route::Http { methods, path }) => {
-                let methods = if methods.is_empty() { vec![Box::from("")] } else { methods };
-                Some(Places::Paths { methods, templates: self.templates(here, said, path) })
-            }
-            Ok(Route::Field { mutation, name }) => Some(Places::Field { mutation, name }),
-            Err(wrong) => {
-                let place = here.part(said, wrong.at);
-                self.problems.push(Problem::error("route", wrong.what).at(here.source, place));
-                None
-            }
-        }
-    }
-
-    /// The templates of a path: one under each prefix, or one from the root for `//path`.
-    fn templates(&mut self, here: In<'_>, said: &Said, at: std::ops::Range<usize>) -> Vec<Arc<Template>> {
-        let path = said.value.get(at.clone()).unwrap_or("");
-        if !path.starts_with('/') {
-            let place = here.part(said, at);
-            self.problems.push(Problem::error("route", "a path begins with `/`").at(here.source, place));
-            return Vec::new();
-        }
-        let mut templates = Vec::new();
-        for full in full_paths(here.file, path) {
-            match Template::parse(&full) {
-                Ok(template) => templates.push(Arc::new(template)),
-                Err(wrong) => {
-                    // Counted from the end, where the path itself stands behind its prefix.
-                    let shift =
-                        |offset: usize| (at.start + path.len() + offset).saturating_sub(full.len()).max(at.start);
-                    let place = here.part(said, shift(wrong.at.start)..shift(wrong.at.end));
-                    self.problems.push(Problem::error("route", wrong.what).at(here.source, place));
-                    break;
-                }
-            }
-        }
-        templates
-    }
-}
-
-fn full_paths(file: &File, path: &str) -> Vec<String> {
-    if let Some(rest) = path.strip_prefix('/').filter(|rest| rest.starts_with('/')) {
-        return vec![rest.to_owned()];
-    }
-    if file.prefix.is_empty() {
-        return vec![path.to_owned()];
-    }
-    let join = |prefix: &Said| {
-        if path == "/" { prefix.value.clone() } else { format!("{}{path}", prefix.value.trim_end_matches('/')) }
-    };
-    file.prefix.iter().map(join).collect()
-}
-
-/// Shape with constrained parameters as free ones: `{id:[0-9]+}` stands where `{id}` does.
-fn loose_shape(segments: &[Segment]) -> String {
-    let mut shape = String::new();
-    for segment in segments {
-        shape.push('/');
-        match segment {
-            Segment::Fixed(text) => shape.push_str(text),
-            Segment::Free | Segment::Fitting { rank: Rank::Constrained, .. } => shape.push_str("{}"),
-            Segment::Fitting { shape: text, .. } => shape.push_str(text),
-            Segment::Tail => shape.push_str("{*}"),
-        }
-    }
-    shape
 }
 
 /// The kind of an action's target and where on the route it stands.
@@ -431,53 +329,4 @@ fn target_of(target: &Target, on_route: &[OnRoute], resource: Option<usize>, met
             Some((kind, stands(kind)))
         }
     }
-}
-
-/// Gives every method its own entry: what stands for any method is added to each.
-fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Action]) -> Leaf {
-    let mut leaf = Leaf::default();
-    let (any, named): (Vec<_>, Vec<_>) = methods.entries.into_iter().partition(|(method, _)| method.is_empty());
-    let any = any.into_iter().next().map(|(_, entry)| entry);
-    leaf.has_rules = any.iter().chain(named.iter().map(|(_, entry)| entry)).any(Entry::has_rules);
-    for (method, mut entry) in named {
-        if let Some(any) = &any {
-            for bound in &any.rules {
-                Put::Rule(bound.clone()).into_entry(&mut entry);
-            }
-            entry.ignored |= any.ignored;
-            entry.seen.extend(any.seen.iter().cloned());
-            entry.learns.extend(any.learns.iter().cloned());
-        }
-        want(&mut entry, &method, actions);
-        entries.push(entry);
-        leaf.methods.push((method, entries.len() - 1));
-    }
-    if let Some(mut entry) = any {
-        want(&mut entry, "", actions);
-        entries.push(entry);
-        leaf.other = Some(entries.len() - 1);
-    }
-    leaf
-}
-
-/// Which bodies an entry needs copied.
-fn want(entry: &mut Entry, method: &str, actions: &[Action]) {
-    let asks = |names: &[&str]| {
-        entry
-            .rules
-            .iter()
-            .filter_map(|bound| actions.get(bound.action))
-            .any(|action| names.iter().any(|name| action.roots.contains(*name)))
-    };
-    let reads = ["GET", "HEAD"].contains(&method);
-    let changed =
-        entry.rules.iter().filter_map(|bound| actions.get(bound.action)).any(|action| !action.changed.is_empty());
-    let named = entry.rules.iter().any(|bound| bound.target.is_some());
-    let all = entry.watches_beside_kinds();
-    let teaches = !entry.teachers.is_empty();
-    entry.wants_request = all
-        || changed
-        || asks(&["input", "uploads", "upload", "changed", "added", "removed"])
-        || ((teaches || named) && ["POST", "PUT", "PATCH"].contains(&method));
-    entry.wants_response = all || asks(&["output", "error"]) || (teaches && method != "DELETE") || (named && !reads);
 }

@@ -1,0 +1,128 @@
+//! The top of a rule file: its own keys, `ignore`, `[identity]`, and where the headings go.
+
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::walker::Walker;
+use super::{File, Identity, Ignore, Kind, Seen};
+use crate::problem::{Problem, SourceFile};
+
+pub(super) const FILE_KEYS: [&str; 8] =
+    ["category", "prefix", "graphql", "rpc", "in_workspace", "guarantee", "failures", "ignore"];
+
+/// Reads a file. What comes back holds all that could be read; problems say what could not.
+pub(crate) fn read(source: &Arc<SourceFile>) -> (File, Vec<Problem>) {
+    let mut walker = Walker { source, problems: Vec::new() };
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        walker.problems.push(Problem::error("toml", error.message().to_lowercase()).at(source, span));
+    }
+    let mut file = File { source: Some(Arc::clone(source)), ..File::default() };
+    // Half a file would give problems that are none.
+    if walker.problems.is_empty() {
+        walker.file(table.get_ref(), &mut file);
+    }
+    (file, walker.problems)
+}
+
+impl Walker<'_> {
+    pub(super) fn file(&mut self, table: &DeTable<'_>, file: &mut File) {
+        let mut kind_defaults = Kind::default();
+        for entry in table {
+            let (key, value) = entry;
+            match (&**key.get_ref(), value.get_ref()) {
+                ("kind", DeValue::Table(kinds)) => self.kinds(kinds, file, &mut kind_defaults),
+                ("action", DeValue::Table(resources)) => {
+                    for (resource, value) in resources {
+                        self.resource((resource, value), file);
+                    }
+                }
+                ("identity", DeValue::Table(table)) => file.identity = Some(self.identity(table)),
+                ("category", DeValue::String(_)) => file.category = self.text(value),
+                ("prefix", DeValue::String(_) | DeValue::Array(_)) => file.prefix = self.list(value),
+                ("graphql", DeValue::String(_)) => file.graphql = self.text(value),
+                ("in_workspace", DeValue::String(_) | DeValue::Array(_)) => file.in_workspace = self.list(value),
+                ("failures", DeValue::Boolean(_)) => file.failures = self.boolean(value),
+                ("guarantee", DeValue::String(_)) => self.guarantee(value),
+                ("rpc", DeValue::String(_)) => self.not_yet("rpc", key.span()),
+                ("ignore", DeValue::Array(_)) => file.ignore = self.ignores(value),
+                ("failures", _) => self.wrong_type(value, "true or false"),
+                ("ignore", _) => self.wrong_type(value, "a list of tables"),
+                (
+                    name,
+                    DeValue::Integer(_)
+                    | DeValue::Float(_)
+                    | DeValue::Boolean(_)
+                    | DeValue::Datetime(_)
+                    | DeValue::Array(_),
+                ) if FILE_KEYS.contains(&name) => {
+                    self.wrong_type(value, "a text");
+                }
+                (_, DeValue::Table(_)) => self.resource(entry, file),
+                (name, _) => self.unknown_key(name, key.span(), &FILE_KEYS, "a rule file"),
+            }
+        }
+    }
+
+    pub(super) fn ignores(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Ignore> {
+        let mut ignores = Vec::new();
+        for (element, table) in self.tables(value) {
+            let mut ignore = Ignore::default();
+            let mut why = false;
+            for (key, value) in table {
+                match &**key.get_ref() {
+                    "when" => ignore.when = self.list(value),
+                    "why" => why = self.text(value).is_some_and(|why| !why.value.trim().is_empty()),
+                    name => self.unknown_key(name, key.span(), &["when", "why"], "`ignore`"),
+                }
+            }
+            if ignore.when.is_empty() {
+                self.missing("when", "an `ignore`", element.clone());
+            }
+            if !why {
+                self.missing("why", "an `ignore`", element);
+            }
+            ignores.push(ignore);
+        }
+        ignores
+    }
+
+    pub(super) fn identity(&mut self, table: &DeTable<'_>) -> Identity {
+        let mut identity = Identity::default();
+        for (key, value) in table {
+            match &**key.get_ref() {
+                "credential" => identity.credential = self.list(value),
+                "actor" => identity.actor = self.list(value),
+                "kind" => identity.kind = self.text(value),
+                "seen" => identity.seen = self.seen(value),
+                name => self.unknown_key(name, key.span(), &["credential", "actor", "kind", "seen"], "`[identity]`"),
+            }
+        }
+        identity
+    }
+
+    pub(super) fn seen(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Seen> {
+        let mut all = Vec::new();
+        for (element, table) in self.tables(value) {
+            let mut seen = Seen::default();
+            for (key, value) in table {
+                match &**key.get_ref() {
+                    "when" => seen.when = self.list(value),
+                    "tokens" => seen.tokens = self.list(value),
+                    "actor" => seen.actor = self.list(value),
+                    name => self.unknown_key(name, key.span(), &["when", "tokens", "actor"], "`[[identity.seen]]`"),
+                }
+            }
+            for (name, list) in [("when", &seen.when), ("actor", &seen.actor)] {
+                if list.is_empty() {
+                    self.missing(name, "an `[[identity.seen]]`", element.clone());
+                }
+            }
+            all.push(seen);
+        }
+        all
+    }
+}
