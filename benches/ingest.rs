@@ -3,19 +3,25 @@
 //!
 //! `cargo bench --bench ingest`: 300,000 events from 1, 64 and 256 recorders at
 //! once, CPU per event (`PART=write` for this alone); then a store of 1,000,000
-//! events (`PART=read`; `EVENTS=n` for another size) and the time of each question, the median and the worst of 21;
+//! events (`PART=read`; `EVENTS=n` for another size) and the time of each question and of whole pages, the median and
+//! the worst of 21;
 //! and the export of all of them beside `sqlite3 -csv` (which must be installed).
 #![allow(clippy::cast_precision_loss, clippy::indexing_slicing, reason = "figures for people")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
+use prometheus_client::registry::Registry;
 use sidetrail::clock::Clock;
 use sidetrail::event::{Actor, ActorKind, Event, Mark, Message, Outcome, RequestFacts, RuleFacts, Source, Target};
+use sidetrail::read::{Parts, Rules, State, router};
 use sidetrail::record::query::{Clause, Field, Filter, Order, Scope};
 use sidetrail::record::{Recorder, Settings, Store, open};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 const ACTIONS: u64 = 41;
@@ -32,6 +38,7 @@ fn main() {
     }
     if part != "write" {
         questions(&folder.path().join("questions.db"));
+        pages(&folder.path().join("questions.db"));
         export(folder.path(), "questions.db");
     }
 }
@@ -258,6 +265,57 @@ fn questions(path: &Path) {
             }
         });
         println!("{name:26}{page:>16}{counted:>16}{bars:>16}{facets:>16}");
+    }
+    println!("resident {} kB", resident());
+}
+
+/// The whole page, as a browser is sent it: list, count, chart, menus, drawn as HTML.
+fn pages(path: &Path) {
+    let (recorder, store) = open_at(path);
+    let newest = store.newest().expect("a position");
+    let filter = Filter { upto: Some(newest), ..Filter::all(Scope::All) };
+    let end =
+        store.page(&filter, Order::Descending, 1, None).expect("a page").events.first().map(|last| last.event.time);
+    let state = State::new(Parts {
+        store,
+        recorder,
+        clock: Clock::standing_at(end.unwrap_or_default()),
+        settings: sidetrail::read::Settings::default(),
+        rules: Arc::new(ArcSwap::from_pointee(Rules::default())),
+        registry: Registry::default(),
+    });
+    let router = router(state);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build();
+    let runtime = runtime.expect("a runtime");
+    println!("\nwhole page, ms: median (worst)");
+    for (name, address) in [
+        ("everything", "/"),
+        ("30 days", "/?since=-30d"),
+        ("24 hours", "/?since=-24h"),
+        ("one workspace", "/?workspace=w0"),
+        ("category", "/?category=Category+3"),
+        ("busy user", "/?user=u_1"),
+        ("rare user", "/?user=person390@acme.example"),
+        ("category, user, failure", "/?category=Category+3&user=u_50&outcome=failure"),
+        ("target", "/?target=document:777"),
+        ("word, often", "/?q=listino77"),
+        ("word, seldom", "/?q=123456"),
+    ] {
+        let ask = || async {
+            let request = axum::http::Request::get(address).header("host", "127.0.0.1:8081");
+            let mut request = request.body(axum::body::Body::empty()).expect("a request");
+            request
+                .extensions_mut()
+                .insert(axum::extract::ConnectInfo(std::net::SocketAddr::from(([127, 0, 0, 1], 9))));
+            let answer = router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{name}");
+            axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a page").len()
+        };
+        let first = Instant::now();
+        let bytes = runtime.block_on(ask());
+        let first = first.elapsed().as_secs_f64() * 1e3;
+        let page = timed(|| assert!(runtime.block_on(ask()) > 0));
+        println!("{name:26}{page:>16}   the first time {first:.1}, {bytes} bytes");
     }
     println!("resident {} kB", resident());
 }

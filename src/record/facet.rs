@@ -7,10 +7,11 @@ use crate::record::StoreError;
 use crate::record::block::Column;
 use crate::record::body::Lookup;
 use crate::record::canonical::Damaged;
+use crate::record::census;
 use crate::record::plan::Plan;
 use crate::record::query::{Facet, Field, Filter, Order};
 use crate::record::rollup::{self, Stretch};
-use crate::record::select::{Part, Snapshot};
+use crate::record::select::{Part, Rest, Snapshot};
 use crate::record::tally::Tally;
 
 /// Values with the label that was last in use, and their counts.
@@ -27,17 +28,20 @@ pub(crate) fn facet(
     filter.clauses.retain(|clause| clause.field != field);
     let mut counts = Counts::new();
     let mut numbers = Tally::default();
-    let only = roll(asked, &filter, field, &mut numbers)?;
-    asked.visit_only(&filter, Order::Descending, None, only, &mut |part| {
+    let rest = match census::count(asked, &filter, field, &mut numbers)? {
+        Some(gaps) => Rest::Between(gaps),
+        None => roll(asked, &filter, field, &mut numbers)?.map_or(Rest::All, Rest::Times),
+    };
+    asked.visit_rest(&filter, Order::Descending, rest, &mut |part| {
         match part {
             Part::Event(_, event) => {
                 values(event, field).into_iter().for_each(|(value, label)| add(&mut counts, value, label, 1));
             }
             Part::Block(block, mask) => match column(field) {
-                Some(column) => numbers.add(&block.column(column)?, &mask),
+                Some(column) => numbers.add(&block.column(column)?, &mask, block.first),
                 None if field == Field::Target => {
                     let kinds = block.kinds()?.into_iter().filter(|(place, _)| mask.has(*place));
-                    kinds.for_each(|(_, kind)| numbers.one(kind, 1));
+                    kinds.for_each(|(_, kind)| numbers.one(kind, 1, block.first));
                 }
                 None => {}
             },
@@ -67,10 +71,8 @@ fn roll(
         return Ok(None);
     }
     let plan = Plan::new(asked, filter)?;
-    let mut find = asked.conn.prepare_cached("SELECT coalesce(min(since), 0), coalesce(max(until), 0) FROM span")?;
-    let (first, last): (i64, i64) = find.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let stretch = (first.max(plan.since), (last + 1).min(plan.until));
-    let rest = rollup::count(asked, &plan, stretch, |[log, category, outcome], count| {
+    let stretch = rollup::reach(asked, &plan)?;
+    let rest = rollup::count(asked, &plan, stretch, field == Field::Workspace, |[log, category, outcome], count| {
         numbers.one(
             match field {
                 Field::Workspace => log,
@@ -78,6 +80,7 @@ fn roll(
                 _ => outcome,
             },
             count,
+            0,
         );
     })?;
     Ok(Some(rest))

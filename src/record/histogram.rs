@@ -11,7 +11,7 @@ use crate::record::loaded::Block;
 use crate::record::plan::Plan;
 use crate::record::query::{Filter, Histogram, Order};
 use crate::record::rollup::{self, Stretch};
-use crate::record::select::{Part, Snapshot};
+use crate::record::select::{Part, Rest, Snapshot};
 use crate::record::tally::Tally;
 
 /// See [`Store::histogram`](crate::record::Store::histogram).
@@ -22,8 +22,8 @@ pub(crate) fn histogram(asked: &Snapshot<'_>, filter: &Filter, edges: &[Timestam
     filter.until = Some(filter.until.map_or(*last, |until| until.min(*last)));
     let mut rows = Rows::new(edges);
     let mut late: Vec<(String, usize)> = Vec::new();
-    let only = if rollup::serves(asked, &filter)? { Some(rows.roll(asked, &filter)?) } else { None };
-    asked.visit_only(&filter, Order::Ascending, None, only, &mut |part| {
+    let rest = if rollup::serves(asked, &filter)? { Rest::Times(rows.roll(asked, &filter)?) } else { Rest::All };
+    asked.visit_rest(&filter, Order::Ascending, rest, &mut |part| {
         match part {
             Part::Event(_, event) => {
                 late.extend(
@@ -79,7 +79,9 @@ impl Rows {
         for (pair, tally) in self.edges.windows(2).zip(&mut self.tallies) {
             let [from, to] = pair else { continue };
             let stretch = ((*from).max(plan.since), (*to).min(plan.until));
-            rest.extend(rollup::count(asked, &plan, stretch, |[_, category, _], count| tally.one(category, count))?);
+            rest.extend(rollup::count(asked, &plan, stretch, false, |[_, category, _], count| {
+                tally.one(category, count, 0)
+            })?);
         }
         Ok(rest)
     }
@@ -90,7 +92,7 @@ impl Rows {
         if first == self.bucket(block.until)
             && let Some(tally) = first.and_then(|first| self.tallies.get_mut(first))
         {
-            tally.add(&category, mask);
+            tally.add(&category, mask, block.first);
             return Ok(());
         }
         let times = block.times()?;
@@ -99,7 +101,7 @@ impl Rows {
                 && let Some(bucket) = times.get(at).and_then(|time| self.bucket(*time))
                 && let Some(tally) = self.tallies.get_mut(bucket)
             {
-                tally.one(number, 1);
+                tally.one(number, 1, 0);
             }
         });
         Ok(())

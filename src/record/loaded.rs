@@ -10,7 +10,7 @@ use crate::record::canonical::Damaged;
 
 pub(crate) struct Block<'a> {
     conn: &'a Connection,
-    first: i64,
+    pub(crate) first: i64,
     last: i64,
     pub(crate) count: usize,
     /// The earliest and the latest time, µs.

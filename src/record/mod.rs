@@ -12,6 +12,7 @@ pub mod query;
 mod block;
 mod body;
 mod canonical;
+mod census;
 mod digest;
 mod facet;
 mod histogram;

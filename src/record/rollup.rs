@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use crate::record::StoreError;
 use crate::record::block::Column;
 use crate::record::plan::Plan;
-use crate::record::query::{Field, Filter};
-use crate::record::select::Snapshot;
+use crate::record::query::{Field, Filter, Order};
+use crate::record::select::{Part, Rest, Snapshot};
 
 /// Half an hour in µs, two hours and half a day. Borders of hours and days are borders of half hours in
 /// nearly every time zone.
@@ -18,6 +18,9 @@ pub(crate) const LENGTHS: [i64; 3] = [1_800_000_000, 7_200_000_000, 43_200_000_0
 
 /// A stretch of time, µs, half-open.
 pub(crate) type Stretch = (i64, i64);
+
+/// The log that stands for all of them.
+const ALL: i64 = 0;
 
 /// Whether the counts know all that a filter compares, and nothing that it must not see.
 pub(crate) fn serves(asked: &Snapshot<'_>, filter: &Filter) -> Result<bool, StoreError> {
@@ -29,11 +32,20 @@ pub(crate) fn serves(asked: &Snapshot<'_>, filter: &Filter) -> Result<bool, Stor
         })
 }
 
-/// Gives the counts of the whole slots of a stretch as log, category and outcome; returns what sticks out.
+/// From the earliest to the latest digested event that a plan may want.
+pub(crate) fn reach(asked: &Snapshot<'_>, plan: &Plan) -> Result<Stretch, StoreError> {
+    let mut find = asked.conn.prepare_cached("SELECT coalesce(min(since), 0), coalesce(max(until), 0) FROM span")?;
+    let (first, last): (i64, i64) = find.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((first.max(plan.since), (last + 1).min(plan.until)))
+}
+
+/// Gives the counts of the whole slots of a stretch as log (0 where it is not needed, `by_log`), category and
+/// outcome; returns what sticks out.
 pub(crate) fn count(
     asked: &Snapshot<'_>,
     plan: &Plan,
     (since, until): Stretch,
+    by_log: bool,
     mut each: impl FnMut([i64; 3], u64),
 ) -> Result<Vec<Stretch>, StoreError> {
     let (mut whole, mut rest) = (Vec::new(), Vec::new());
@@ -45,7 +57,10 @@ pub(crate) fn count(
         let mut tests = plan.columns.iter().filter(|test| column.is_none_or(|column| test.column == column));
         tests.all(|test| test.holds(fact(facts, test.column)) != test.negated)
     };
-    for log in logs(asked)?.into_iter().filter(|log| wanted([*log, 0, 0], Some(Column::Log))) {
+    let together = !by_log && plan.columns.iter().all(|test| test.column != Column::Log);
+    let mut logs = if together { vec![ALL] } else { logs(asked)? };
+    logs.retain(|log| wanted([*log, 0, 0], Some(Column::Log)));
+    for log in logs {
         for [level, first, behind] in &whole {
             let mut rows = find.query([*level, log, *first, *behind])?;
             while let Some(row) = rows.next()? {
@@ -60,13 +75,32 @@ pub(crate) fn count(
     Ok(rest)
 }
 
-/// Adds counts of log, shortest slot, category and outcome; each longer slot's are theirs together.
+/// How many events a filter that the counts serve wants.
+pub(crate) fn sum(asked: &Snapshot<'_>, filter: &Filter) -> Result<u64, StoreError> {
+    let plan = Plan::new(asked, filter)?;
+    let mut sum = 0;
+    let rest = count(asked, &plan, reach(asked, &plan)?, false, |_, count| sum += count)?;
+    asked.visit_rest(filter, Order::Descending, Rest::Times(rest), &mut |part| {
+        sum += match part {
+            Part::Event(..) => 1,
+            Part::Block(_, mask) => mask.count(),
+        };
+        Ok(true)
+    })?;
+    Ok(sum)
+}
+
+/// Adds counts of log, shortest slot, category and outcome; each longer slot's are theirs together, and those
+/// of all logs stand under the log 0.
 pub(crate) fn add(conn: &Connection, counts: BTreeMap<[i64; 4], i64>) -> rusqlite::Result<()> {
     let mut add = conn.prepare_cached(
         "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET count = count + excluded.count",
     )?;
     let mut counts = counts;
+    for ([_, slot, category, outcome], count) in counts.clone() {
+        *counts.entry([ALL, slot, category, outcome]).or_default() += count;
+    }
     for (level, length) in (0..).zip(LENGTHS) {
         let next = LENGTHS.into_iter().find(|next| *next > length).unwrap_or(length);
         let mut longer: BTreeMap<[i64; 4], i64> = BTreeMap::new();

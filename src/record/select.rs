@@ -13,6 +13,7 @@ use crate::record::StoreError;
 use crate::record::block::{Column, Mask};
 use crate::record::body;
 use crate::record::canonical::Damaged;
+use crate::record::census::{Census, Gap};
 use crate::record::loaded::Block;
 use crate::record::plan::Plan;
 use crate::record::query::{Field, Filter, Order, Position, Stored};
@@ -24,6 +25,16 @@ use crate::record::texts::Reading;
 pub(crate) struct Snapshot<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) texts: Reading<'a>,
+    pub(crate) census: &'a Census,
+}
+
+/// Which digested events are walked over: the others were counted already.
+pub(crate) enum Rest {
+    All,
+    /// Those of some stretches of time (ascending, apart).
+    Times(Vec<Stretch>),
+    /// Those that stand there.
+    Between(Vec<Gap>),
 }
 
 /// Some matches.
@@ -56,33 +67,54 @@ impl Snapshot<'_> {
         after: Option<Position>,
         each: &mut Each<'_>,
     ) -> Result<(), StoreError> {
-        self.visit_only(filter, order, after, None, each)
-    }
-
-    /// Like [`Snapshot::visit`], but of digested events those of some stretches of time alone
-    /// (ascending, apart).
-    pub(crate) fn visit_only(
-        &self,
-        filter: &Filter,
-        order: Order,
-        after: Option<Position>,
-        only: Option<Vec<Stretch>>,
-        each: &mut Each<'_>,
-    ) -> Result<(), StoreError> {
-        let mut from = 0;
-        let mut to = filter.upto.map_or(i64::MAX, |upto| upto.0);
+        let (mut from, mut to) = (0, i64::MAX);
         match (order, after) {
             (_, None) => {}
             (Order::Ascending, Some(after)) => from = after.0.saturating_add(1).max(0),
-            (Order::Descending, Some(after)) => to = to.min(after.0.saturating_sub(1)),
+            (Order::Descending, Some(after)) => to = after.0.saturating_sub(1),
         }
+        self.walk(filter, order, (from, to), Rest::All, each)
+    }
+
+    /// Like [`Snapshot::visit`], but of digested events only some. Several gaps come in no order.
+    pub(crate) fn visit_rest(
+        &self,
+        filter: &Filter,
+        order: Order,
+        rest: Rest,
+        each: &mut Each<'_>,
+    ) -> Result<(), StoreError> {
+        self.walk(filter, order, (0, i64::MAX), rest, each)
+    }
+
+    fn walk(
+        &self,
+        filter: &Filter,
+        order: Order,
+        (from, to): Gap,
+        rest: Rest,
+        each: &mut Each<'_>,
+    ) -> Result<(), StoreError> {
+        let to = filter.upto.map_or(to, |upto| upto.0.min(to));
+        let (only, gaps) = match rest {
+            Rest::All => (None, vec![(from, to)]),
+            Rest::Times(only) => (Some(only), vec![(from, to)]),
+            Rest::Between(gaps) => (None, gaps),
+        };
         let descending = order == Order::Descending;
-        let walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, only, descending, from, to };
+        let mut walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, only, descending, from, to };
         let digested = self.digested()?;
-        let wants_more = if descending { walk.late(digested, each)? } else { walk.blocks(each)? };
-        if wants_more && descending {
-            walk.blocks(each)?;
-        } else if wants_more {
+        if descending && !walk.late(digested, each)? {
+            return Ok(());
+        }
+        for (first, last) in gaps {
+            (walk.from, walk.to) = (first.max(from), last.min(to));
+            if !walk.blocks(each)? {
+                return Ok(());
+            }
+        }
+        if !descending {
+            (walk.from, walk.to) = (from, to);
             walk.late(digested, each)?;
         }
         Ok(())
@@ -144,9 +176,14 @@ impl Walk<'_> {
         };
         let plan = &self.plan;
         let sieve = plan.sieve();
-        let (column, table) = sieve.as_ref().map_or(("columns", "facts"), |(table, _)| ("bits", *table));
+        // Where most blocks are passed over, their columns are not read along.
+        let (column, table) = match &sieve {
+            Some((table, _)) => ("bits", format!("CROSS JOIN {table} USING (first)")),
+            None if self.only.is_some() => ("NULL", String::new()),
+            None => ("columns", "CROSS JOIN facts USING (first)".to_owned()),
+        };
         let sql = format!(
-            "SELECT first, last, count, since, until, {column} FROM span CROSS JOIN {table} USING (first)
+            "SELECT first, last, count, since, until, {column} FROM span {table}
              WHERE first BETWEEN coalesce((SELECT max(first) FROM span WHERE first <= ?1), ?1) AND ?2
                AND last >= ?1 AND until >= ?3 AND since < ?4
                AND log & ?5 AND category & ?6 AND action & ?7
@@ -168,11 +205,11 @@ impl Walk<'_> {
             if !self.only.as_deref().is_none_or(|only| meets(only, &block)) {
                 continue;
             }
-            let bytes = row.get_ref(5)?.as_blob().map_err(|_| Damaged)?;
-            let block = match &sieve {
-                Some((_, wanted)) if !wanted.iter().any(|number| may_hold(bytes, *number)) => continue,
-                Some(_) => block,
-                None => block.with_facts(bytes.to_vec()),
+            let bytes = row.get_ref(5)?.as_blob_or_null().map_err(|_| Damaged)?;
+            let block = match (&sieve, bytes) {
+                (Some((_, wanted)), Some(bits)) if !wanted.iter().any(|number| may_hold(bits, *number)) => continue,
+                (None, Some(columns)) => block.with_facts(columns.to_vec()),
+                _ => block,
             };
             if !self.give(&block, Mask::first(block.count), each)? {
                 return Ok(false);

@@ -13,13 +13,14 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::memory::{Key, Thing};
 use crate::record::canonical::Damaged;
+use crate::record::census::Census;
 use crate::record::matching::sees;
 use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Scope, Stored};
 use crate::record::select::{Part, Snapshot};
 use crate::record::stop::{self, Stop};
 use crate::record::texts::Texts;
 use crate::record::token::{self, RevokeError, Right, Token, Which};
-use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, sqlite, things};
+use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, rollup, sqlite, things};
 
 /// Idle connections that are kept.
 const POOL: usize = 4;
@@ -35,6 +36,7 @@ struct Inner {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     texts: Texts,
+    census: Census,
     secret: [u8; 32],
     id: String,
 }
@@ -61,7 +63,7 @@ impl Store {
         let id: Vec<u8> = conn.query_row("SELECT value FROM meta WHERE name = 'id'", (), |row| row.get(0))?;
         let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let idle = Mutex::new(vec![conn]);
-        let inner = Inner { path, idle, texts: Texts::default(), secret, id };
+        let inner = Inner { path, idle, texts: Texts::default(), census: Census::default(), secret, id };
         Ok(Store { inner: Arc::new(inner), stop: None })
     }
 
@@ -101,6 +103,12 @@ impl Store {
     pub fn count(&self, filter: &Filter, cap: u64) -> Result<Count, StoreError> {
         self.ask(|asked| {
             let mut value: u64 = 0;
+            if filter.clauses.iter().any(|clause| matches!(clause.field, Field::Category | Field::Outcome))
+                && rollup::serves(asked, filter)?
+            {
+                value = rollup::sum(asked, filter)?;
+                return Ok(Count { value: value.min(cap), capped: value > cap });
+            }
             asked.visit(filter, Order::Descending, None, &mut |part| {
                 value += match part {
                     Part::Event(..) => 1,
@@ -200,7 +208,8 @@ impl Store {
             stop.watch(&mut conn)?;
         }
         conn.prepare_cached("BEGIN")?.execute(())?;
-        let answer = question(&Snapshot { conn: &conn, texts: self.inner.texts.through(&conn) });
+        let answer =
+            question(&Snapshot { conn: &conn, texts: self.inner.texts.through(&conn), census: &self.inner.census });
         if self.stop.is_some() {
             stop::forget(&mut conn)?;
         }

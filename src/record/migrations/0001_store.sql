@@ -66,7 +66,7 @@ CREATE TABLE moments (first INTEGER PRIMARY KEY, ids BLOB NOT NULL, times BLOB N
 CREATE TABLE marks (first INTEGER PRIMARY KEY, requests BLOB NOT NULL, targets BLOB NOT NULL, kinds BLOB NOT NULL) STRICT;
 
 -- Counts per slot of time: level 0 is half an hour, 1 two hours, 2 half a day.
--- slot is the number of slots since the epoch; category and outcome are texts.
+-- slot is the number of slots since the epoch; category and outcome are texts. log 0 is all logs together.
 CREATE TABLE rollup (
     level    INTEGER NOT NULL,
     log      INTEGER NOT NULL,
