@@ -125,6 +125,9 @@ impl<'a> Setting<'a> {
             Whose::Collection { exact: true } => (None, Stands::Made),
             Whose::Collection { exact: false } | Whose::Elsewhere => (None, Stands::Mentioned),
         };
+        if matches!(self.action.target, Target::Element(_)) {
+            return Some(self.view(kind, None).element(&frame.each));
+        }
         let Target::Table { type_, id, name, .. } = &self.action.target else {
             return Some(self.view(kind, None).thing(id, stands));
         };
@@ -299,6 +302,11 @@ impl<'a> Element<'a> {
     pub(crate) fn target_teaches_itself(&self) -> bool {
         use Whose::{Address, Collection};
         matches!(self.setting.bound.target, Some((_, Address { exact: true, .. } | Collection { exact: true })))
+    }
+
+    /// Whether the target was one of many that were deleted at once.
+    pub(crate) fn target_is_gone(&self) -> bool {
+        &*self.setting.operation.method == "DELETE" && matches!(self.setting.action.target, Target::Element(_))
     }
 
     /// The name that the rule itself gives the target.

@@ -103,6 +103,11 @@ pub(crate) fn from_target(element: &Element<'_>, seen: Timestamp) -> Vec<Lesson>
     }
     let Some((view, target)) = element.target_view() else { return Vec::new() };
     let Some(id) = &target.id else { return Vec::new() };
+    if element.target_is_gone() {
+        let known = target.before.is_some();
+        let gone = || Lesson { key: view.key(id), name: None, fields: serde_json::Map::new(), gone: true, seen };
+        return known.then(gone).into_iter().collect();
+    }
     let shown = view.lesson(id, &[&target.shown], &view.kind.names, seen);
     let unknown = target.before.as_ref().is_none_or(|before| before.name.is_none());
     let named = (element.has_own_name() && unknown && target.name.is_some()).then(|| Lesson {

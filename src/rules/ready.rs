@@ -140,6 +140,10 @@ pub(crate) struct Action {
     pub(crate) max_events: usize,
     /// The first words that its expressions ask for.
     pub(crate) roots: BTreeSet<Box<str>>,
+    /// Nobody wrote its heading.
+    pub(crate) generated: bool,
+    /// It is a second form of the action before it.
+    pub(crate) is_part: bool,
     pub(crate) tests: Vec<Test>,
 }
 
@@ -171,6 +175,8 @@ pub(crate) enum Target {
     OnRoute,
     Nothing,
     Kind(usize),
+    /// The element itself is a thing of the kind, or the id of one.
+    Element(usize),
     Table {
         kind: Option<usize>,
         type_: Chain,

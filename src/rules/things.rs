@@ -69,6 +69,22 @@ impl View<'_> {
         known
     }
 
+    /// A thing that an element of a list is, or whose id it is.
+    pub(crate) fn element(&self, each: &Value) -> Known {
+        let is_object = each.kind() == ValueKind::Map;
+        let id = as_id(&if is_object { dig(each, &self.kind.id) } else { each.clone() });
+        let before = id.as_deref().and_then(|id| self.recall(id));
+        let known = before.as_ref().and_then(|before| before.name.clone());
+        let said = name_of(&self.kind.names, each, &self.operation.facts);
+        let succeeded = self.operation.teaches();
+        let name = if succeeded { said.or(known) } else { known.or(said) };
+        let shown = if succeeded && is_object { each.clone() } else { Value::UNDEFINED };
+        let mut known = Known { kind: Arc::clone(&self.kind.name), id, name, shown, before, ..Known::default() };
+        known.type_.clone_from(&self.type_);
+        known.link = self.link(&known);
+        known
+    }
+
     /// What is known of an id: in this workspace, else of things that belong to none.
     pub(crate) fn recall(&self, id: &str) -> Option<Arc<Thing>> {
         let kind = self.memory_kind();

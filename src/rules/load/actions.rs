@@ -42,12 +42,14 @@ impl Compiler {
             if shape.message.is_none() {
                 self.problem(here, &shape.verb, "missing-key", format!("the action `{key}` needs `message`"));
             }
-            let action = self.action(here, shape, &key);
-            let number = actions.len();
-            let bounds = binder.bind_action(self, here, shape, number, &action);
-            checks::action(self, here, shape, &action, &bounds);
-            self.remember_fields(&action, shape, &bounds);
-            actions.push(action);
+            for shape in std::iter::once(shape).chain(shape.also.as_deref()) {
+                let action = self.action(here, shape, &key);
+                let number = actions.len();
+                let bounds = binder.bind_action(self, here, shape, number, &action);
+                checks::action(self, here, shape, &action, &bounds);
+                self.remember_fields(&action, shape, &bounds);
+                actions.push(Action { is_part: actions.last().is_some_and(|before| before.key == key), ..action });
+            }
         }
     }
 
@@ -95,6 +97,8 @@ impl Compiler {
             message_failed: shape.message_failed.as_ref().and_then(|said| self.text(here, said)),
             max_events: shape.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
             failures: shape.failures.or(here.file.failures).unwrap_or(true),
+            generated: shape.generated,
+            is_part: false,
             roots: BTreeSet::new(),
             tests: shape.tests.clone(),
         };
@@ -107,6 +111,7 @@ impl Compiler {
         match target {
             written::Target::OnRoute => Target::OnRoute,
             written::Target::Nothing => Target::Nothing,
+            written::Target::Element(name) => self.kind_called(here, name).map_or(Target::Nothing, Target::Element),
             written::Target::Kind(name) => self.kind_called(here, name).map_or(Target::Nothing, Target::Kind),
             written::Target::Table { kind, type_, id, name } => Target::Table {
                 kind: kind.as_ref().and_then(|kind| self.kind_called(here, kind)),

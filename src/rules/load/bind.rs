@@ -323,6 +323,7 @@ fn target_of(target: &Target, on_route: &[OnRoute], resource: Option<usize>, met
     match target {
         Target::Nothing => None,
         Target::OnRoute => made.or(address).map(|on| (on.kind, on.whose)),
+        Target::Element(kind) => Some((*kind, Whose::Elsewhere)),
         Target::Kind(kind) | Target::Table { kind: Some(kind), .. } => Some((*kind, stands(*kind))),
         Target::Table { kind: None, .. } => {
             let kind = resource.or_else(|| on_route.last().map(|on| on.kind))?;

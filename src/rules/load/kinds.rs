@@ -30,11 +30,7 @@ impl Compiler {
     }
 
     fn kind(&mut self, here: In<'_>, kind: &written::Kind, name: &Arc<str>, in_workspace: &Arc<Chain>) -> Kind {
-        let fields = |list: &List, otherwise: Vec<String>| -> Vec<Box<str>> {
-            let written: Vec<String> = list.iter().map(|said| said.value.clone()).collect();
-            let used = if written.is_empty() { otherwise } else { written };
-            used.into_iter().map(String::into_boxed_str).collect()
-        };
+        let boxed = |paths: Vec<String>| paths.into_iter().map(String::into_boxed_str).collect();
         let field = |said: &Option<Said>, otherwise: &str| -> Box<str> {
             said.as_ref().map_or(otherwise, |said| said.value.as_str()).into()
         };
@@ -48,8 +44,8 @@ impl Compiler {
             id: field(&kind.id, "id"),
             names,
             type_: self.chain(here, &kind.type_),
-            one: fields(&kind.one, vec![name.to_string(), ".".to_owned()]),
-            many: fields(&kind.many, vec![format!("{name}s"), ".".to_owned()]),
+            one: boxed(kind.one_or_usual()),
+            many: boxed(kind.many_or_usual()),
             sent: field(&kind.sent, "."),
             link: kind.link.as_ref().and_then(|link| self.text(here, link)),
             fetch: Fetch::Never,

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::walker::Walker;
-use super::{File, Identity, Ignore, Kind, Seen};
+use super::{File, Identity, Ignore, Kind, Seen, log};
 use crate::problem::{Problem, SourceFile};
 
 pub(super) const FILE_KEYS: [&str; 8] =
@@ -65,6 +65,7 @@ impl Walker<'_> {
                 (name, _) => self.unknown_key(name, key.span(), &FILE_KEYS, "a rule file"),
             }
         }
+        log::complete(file);
     }
 
     pub(super) fn ignores(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Ignore> {

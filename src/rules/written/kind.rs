@@ -5,7 +5,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::FILE_KEYS;
 use super::walker::{Entry, Walker, said};
-use super::{Fetch, File, Kind, Learn};
+use super::{Fetch, File, Kind, Learn, List, Said, log};
+use crate::problem::Problem;
 
 const KIND_KEYS: [&str; 12] =
     ["at", "id", "name", "type", "one", "many", "sent", "link", "learn", "fetch", "log", "bulk"];
@@ -40,7 +41,8 @@ impl Walker<'_> {
             "link" => kind.link = self.text(value),
             "fetch" => kind.fetch = self.fetch(value),
             "learn" => kind.learn = self.learns(value),
-            name @ ("log" | "bulk") => self.not_yet(name, key.span()),
+            "log" => kind.log = self.log(value),
+            "bulk" => kind.bulk = self.list(value),
             name if FILE_KEYS.contains(&name) => self.late_scalar(name, key.span()),
             name => self.unknown_key(name, key.span(), &KIND_KEYS, "a kind"),
         }
@@ -51,6 +53,29 @@ impl Walker<'_> {
             DeValue::Boolean(true) => Fetch::Address,
             DeValue::Boolean(false) => Fetch::Never,
             _ => Fetch::Routes(self.list(value)),
+        }
+    }
+
+    /// `true` is all of them.
+    fn log(&mut self, value: &Spanned<DeValue<'_>>) -> List {
+        let all = |wanted: &[&str]| {
+            let said = |verb: &&str| Said { value: (*verb).to_owned(), at: value.span() };
+            wanted.iter().map(said).collect::<List>()
+        };
+        match value.get_ref() {
+            DeValue::Boolean(true) => all(&log::VERBS),
+            DeValue::Boolean(false) => List::new(),
+            _ => {
+                let verbs = self.list(value);
+                for verb in verbs.iter().filter(|verb| !log::VERBS.contains(&verb.value.as_str())) {
+                    self.problems.push(
+                        Problem::error("wrong-value", format!("`log` does not know `{}`", verb.value))
+                            .at(self.source, verb.at.clone())
+                            .help("`created`, `edited`, `deleted`, or `true` for all three"),
+                    );
+                }
+                verbs.into_iter().filter(|verb| log::VERBS.contains(&verb.value.as_str())).collect()
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::problem::SourceFile;
 mod action;
 mod file;
 mod kind;
+mod log;
 mod test;
 mod walker;
 
@@ -61,6 +62,28 @@ pub(crate) struct Kind {
     pub(crate) link: Option<Said>,
     pub(crate) learn: Vec<Learn>,
     pub(crate) fetch: Fetch,
+    /// The actions that it writes itself.
+    pub(crate) log: List,
+    pub(crate) bulk: List,
+}
+
+impl Kind {
+    /// Where a response holds one thing.
+    pub(crate) fn one_or_usual(&self) -> Vec<String> {
+        self.or_usual(&self.one, "")
+    }
+
+    /// Where a response holds several.
+    pub(crate) fn many_or_usual(&self) -> Vec<String> {
+        self.or_usual(&self.many, "s")
+    }
+
+    fn or_usual(&self, written: &List, end: &str) -> Vec<String> {
+        if written.is_empty() {
+            return vec![format!("{}{end}", self.name.value), ".".to_owned()];
+        }
+        written.iter().map(|said| said.value.clone()).collect()
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,7 +103,7 @@ pub(crate) struct Learn {
     pub(crate) in_workspace: List,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Action {
     pub(crate) resource: Said,
     pub(crate) verb: Said,
@@ -104,6 +127,10 @@ pub(crate) struct Action {
     pub(crate) failures: Option<bool>,
     pub(crate) max_events: Option<usize>,
     pub(crate) tests: Vec<Test>,
+    /// Nobody wrote its heading: `log` did.
+    pub(crate) generated: bool,
+    /// The same action for many things at once.
+    pub(crate) also: Option<Box<Action>>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,12 +139,14 @@ pub(crate) enum By {
     Fields(Vec<(Said, Said)>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Target {
     #[default]
     OnRoute,
     Nothing,
     Kind(Said),
+    /// The element itself is a thing of the kind, or the id of one.
+    Element(Said),
     Table {
         kind: Option<Said>,
         type_: List,
@@ -126,7 +155,7 @@ pub(crate) enum Target {
     },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum With {
     Id(List),
     Table { kind: Option<Said>, type_: List, id: List },
