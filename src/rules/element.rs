@@ -110,7 +110,7 @@ impl<'a> Setting<'a> {
         frame.target = value;
         let fires = &*self.operation.method == "PATCH" && !self.operation.is_form;
         frame.sent = kind.map(|kind| Sent {
-            body: dig(&self.operation.facts.input, &kind.sent),
+            body: kind.sent_in(&self.operation.facts.input),
             before: target.before.clone(),
             fires_when_unknown: fires,
         });

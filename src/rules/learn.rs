@@ -43,7 +43,7 @@ fn collection(view: &View<'_>, seen: Timestamp, lessons: &mut Vec<Lesson>) {
         && let Some((object, id)) = one(kind, output)
     {
         // The answer may hold no more than the new id: the request says the rest.
-        let told = dig(&operation.facts.input, &kind.sent);
+        let told = kind.sent_in(&operation.facts.input);
         lessons.extend(view.lesson(&id, &[&object, &told], &kind.names, seen));
     }
     for object in many(kind, output) {
@@ -64,7 +64,7 @@ fn address(view: &View<'_>, id: Option<String>, seen: Timestamp, lessons: &mut V
     let id = found.as_ref().map(|(_, id)| id.clone()).or(id);
     let Some(id) = id else { return };
     let changes = ["PUT", "PATCH"].contains(&&*operation.method);
-    let told = if changes { dig(&operation.facts.input, &kind.sent) } else { Value::UNDEFINED };
+    let told = if changes { kind.sent_in(&operation.facts.input) } else { Value::UNDEFINED };
     let shown = found.map(|(object, _)| object).unwrap_or_default();
     lessons.extend(view.lesson(&id, &[&shown, &told], &kind.names, seen));
 }

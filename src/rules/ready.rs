@@ -5,7 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::expression::{Chain, Expression};
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::expression::{Chain, Expression, dig};
 use super::matcher::Matcher;
 use super::path::Template;
 use super::route::FieldName;
@@ -67,7 +70,8 @@ pub(crate) struct Kind {
     pub(crate) type_: Chain,
     pub(crate) one: Vec<Box<str>>,
     pub(crate) many: Vec<Box<str>>,
-    pub(crate) sent: Box<str>,
+    /// Where a request holds it: the first place with an object. None: the whole of it.
+    pub(crate) sent: Vec<Box<str>>,
     pub(crate) link: Option<Text>,
     pub(crate) fetch: Fetch,
     /// Fields that some rule mentions.
@@ -78,6 +82,15 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    /// The object of a request that is a thing of this kind.
+    pub(crate) fn sent_in(&self, input: &Value) -> Value {
+        if self.sent.is_empty() {
+            return input.clone();
+        }
+        let held = self.sent.iter().map(|path| dig(input, path));
+        held.into_iter().find(|value| value.kind() == ValueKind::Map).unwrap_or_default()
+    }
+
     /// The workspace itself: kept under its own id.
     pub(crate) fn is_workspace(&self) -> bool {
         &*self.name == "workspace"

@@ -121,7 +121,7 @@ impl View<'_> {
         let changes =
             ["PUT", "PATCH"].contains(&&*operation.method) && stands == Stands::AtItsAddress && operation.teaches();
         if changes || stands == Stands::Made {
-            let told = dig(&operation.facts.input, &self.kind.sent);
+            let told = self.kind.sent_in(&operation.facts.input);
             if told.kind() == ValueKind::Map {
                 return told;
             }

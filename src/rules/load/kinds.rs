@@ -46,7 +46,7 @@ impl Compiler {
             type_: self.chain(here, &kind.type_),
             one: boxed(kind.one_or_usual()),
             many: boxed(kind.many_or_usual()),
-            sent: field(&kind.sent, "."),
+            sent: kind.sent.iter().map(|said| said.value.as_str().into()).collect(),
             link: kind.link.as_ref().and_then(|link| self.text(here, link)),
             fetch: Fetch::Never,
             fields: BTreeSet::new(),

@@ -37,7 +37,7 @@ impl Walker<'_> {
             "type" => kind.type_ = self.list(value),
             "one" => kind.one = self.list(value),
             "many" => kind.many = self.list(value),
-            "sent" => kind.sent = self.text(value),
+            "sent" => kind.sent = self.list(value),
             "link" => kind.link = self.text(value),
             "fetch" => kind.fetch = self.fetch(value),
             "learn" => kind.learn = self.learns(value),

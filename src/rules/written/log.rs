@@ -72,7 +72,8 @@ fn usual(kind: &Kind, verb: &Said) -> Action {
     if !kind.bulk.is_empty() && methods == "POST" {
         action.each = answered(kind, verb);
         // What was not made is known by what was asked for.
-        action.each.push(at(field("input", kind.sent.as_ref().map_or(".", |sent| &sent.value))));
+        let sent = kind.sent.iter().map(|sent| field("input", &sent.value));
+        action.each.extend(sent.chain(kind.sent.is_empty().then(|| "input".to_owned())).map(at));
         action.target = Target::Element(kind.name.clone());
     }
     action

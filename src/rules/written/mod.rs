@@ -58,7 +58,7 @@ pub(crate) struct Kind {
     pub(crate) type_: List,
     pub(crate) one: List,
     pub(crate) many: List,
-    pub(crate) sent: Option<Said>,
+    pub(crate) sent: List,
     pub(crate) link: Option<Said>,
     pub(crate) learn: Vec<Learn>,
     pub(crate) fetch: Fetch,
