@@ -6,6 +6,7 @@
 mod check;
 mod export;
 mod filters;
+mod fmt;
 pub mod print;
 mod query;
 mod replay;
@@ -43,6 +44,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Check the configuration and the rules; print every problem with its place.
     Check(check::Arguments),
+    /// Lay rule files out in one way; comments are kept.
+    Fmt(fmt::Arguments),
     /// Run the tests inside the rule files.
     Test(test::Arguments),
     /// Print the events that a recording (HAR) gives.
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),

@@ -15,6 +15,7 @@ mod expression;
 mod filters;
 mod graphql;
 mod languages;
+pub mod layout;
 mod learn;
 mod left_out;
 mod load;

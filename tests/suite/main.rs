@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that fails")]
 
 mod api;
+mod authoring;
 mod browser;
 mod commands;
 mod config_problems;
