@@ -132,6 +132,43 @@ impl Store {
         self.ask(|asked| histogram::histogram(asked, filter, edges))
     }
 
+    /// How many events match that stand beyond a position, counting no further than `cap`.
+    pub fn count_beyond(&self, filter: &Filter, position: Position, cap: u64) -> Result<Count, StoreError> {
+        self.ask(|asked| {
+            let mut value: u64 = 0;
+            asked.visit(filter, Order::Ascending, Some(position), &mut |part| {
+                value += match part {
+                    Part::Event(..) => 1,
+                    Part::Block(_, mask) => mask.count(),
+                };
+                Ok(value <= cap)
+            })?;
+            Ok(Count { value: value.min(cap), capped: value > cap })
+        })
+    }
+
+    /// The links of these events that lead to things which were deleted since, as far as memory knows them.
+    pub fn gone_links(&self, events: &[Stored]) -> Result<BTreeSet<(uuid::Uuid, String)>, StoreError> {
+        self.ask(|asked| {
+            let mut gone = BTreeSet::new();
+            for Stored { event, .. } in events {
+                for target in &event.targets {
+                    if let (Some(id), Some(link)) = (&target.id, &target.link)
+                        && things::is_gone(
+                            asked.conn,
+                            event.workspace.as_deref().unwrap_or_default(),
+                            &target.kind,
+                            id,
+                        )?
+                    {
+                        gone.insert((event.id, link.clone()));
+                    }
+                }
+            }
+            Ok(gone)
+        })
+    }
+
     /// One event by its number, if the scope may see it.
     pub fn event(&self, scope: &Scope, id: uuid::Uuid) -> Result<Option<Stored>, StoreError> {
         self.ask(|asked| {

@@ -53,6 +53,17 @@ impl Lessons {
     }
 }
 
+/// Whether a thing was deleted and not seen since: in its workspace, else among things that belong to none.
+pub(crate) fn is_gone(conn: &Connection, workspace: &str, kind: &str, id: &str) -> rusqlite::Result<bool> {
+    let mut find = conn.prepare_cached("SELECT gone FROM thing WHERE workspace = ? AND kind = ? AND id = ?")?;
+    for workspace in [workspace, ""] {
+        if let Some(gone) = find.query_row(params![workspace, kind, id], |row| row.get(0)).optional()? {
+            return Ok(gone);
+        }
+    }
+    Ok(false)
+}
+
 /// Writes lessons, inside an open transaction. Forgetting comes first: a lesson that waits is newer.
 pub(crate) fn keep(conn: &Connection, lessons: &Lessons) -> rusqlite::Result<()> {
     let mut forget = conn.prepare_cached("DELETE FROM thing WHERE workspace = ? AND kind = ? AND id = ?")?;

@@ -1,6 +1,7 @@
 //! The page through the real router: what it says, links to, remembers and refuses.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -9,7 +10,7 @@ use sidetrail::read::{Settings, Zone, new_token, router};
 use sidetrail::record::Right;
 use tower::ServiceExt as _;
 
-use crate::fixture::{EVENTS, Fixture, NOW, at, events};
+use crate::fixture::{EVENTS, Fixture, NOW, at, events, late_event};
 
 async fn answer(fixture: &Fixture, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
     let mut request = Request::builder().uri(path).header(header::HOST, "127.0.0.1:8081");
@@ -74,6 +75,54 @@ async fn newer_leads_back_to_the_same_page_and_says_its_place() {
     let back = page(&fixture, &after(&second, "rel=\"prev\" href=\"").next().unwrap()).await;
     assert_eq!(after(&back, "data-id=\"").collect::<Vec<_>>(), after(&first, "data-id=\"").collect::<Vec<_>>());
     assert!(back.contains("<b>1–25</b> of <b>300</b> events"));
+}
+
+#[tokio::test]
+async fn a_list_that_is_held_still_says_what_came_meanwhile() {
+    let fixture = Fixture::new().await;
+    let first = page(&fixture, "/?limit=25").await;
+    assert!(!first.contains("class=\"newer\""), "a list that was just asked for has nothing newer");
+    let next = after(&first, "rel=\"next\" href=\"").next().unwrap();
+    assert!(!page(&fixture, &next).await.contains("class=\"newer\""));
+    for n in 0..3 {
+        fixture.recorder.record(vec![late_event(n, at(NOW))]).await.unwrap();
+    }
+    let second = page(&fixture, &next).await;
+    assert!(second.contains("<b>26–50</b> of <b>300</b> events"), "the list itself stays as it was");
+    assert!(second.contains("<a class=\"newer\" href=\"/?limit=25\">3 newer events</a>"), "{second}");
+    let fresh = page(&fixture, "/?limit=25").await;
+    assert!(fresh.contains("<b>1–25</b> of <b>303</b> events") && !fresh.contains("class=\"newer\""));
+}
+
+#[tokio::test]
+async fn a_thing_that_was_deleted_has_no_link_until_it_is_seen_again() {
+    use sidetrail::memory::{Key, Lesson};
+    let fixture = Fixture::new().await;
+    let event = events().into_iter().rev().find(|event| event.targets[0].link.is_some()).unwrap();
+    let (target, path) = (&event.targets[0], format!("/events/{}", event.id));
+    let href = format!("href=\"{}\"", target.link.as_ref().unwrap());
+    let workspace = event.workspace.as_deref().unwrap();
+    let key = || Key {
+        workspace: workspace.into(),
+        kind: target.kind.as_str().into(),
+        id: target.id.as_deref().unwrap().into(),
+    };
+    let lesson = |gone| Lesson { key: key(), name: None, fields: serde_json::Map::new(), gone, seen: at(NOW) };
+    for gone in [true, false] {
+        fixture.recorder.remember(vec![lesson(gone)]);
+        for address in [path.clone(), format!("/?limit=200&user={}", event.actor.id.as_deref().unwrap())] {
+            // Names go to the disk when nothing else is to do: soon, not at once.
+            let mut html = page(&fixture, &address).await;
+            for _ in 0..2_000 {
+                if html.contains("no longer exists") == gone {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                html = page(&fixture, &address).await;
+            }
+            assert_eq!((html.contains("no longer exists"), html.contains(&href)), (gone, !gone), "{address}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What a page is drawn for: the question as asked, the clock, the reader's choices; and the links from it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::read::query::{Params, When};
 use crate::read::zone::Zone;
@@ -31,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) families: Families,
     /// Rows, columns, chart.
     pub(crate) looks: Looks,
+    /// Links, each of an event, that lead to things which are gone.
+    pub(crate) gone: BTreeSet<(Uuid, String)>,
 }
 
 /// The list's address for a question.
@@ -79,6 +84,11 @@ impl Desk {
             query if query.is_empty() => format!("/events/{id}"),
             query => format!("/events/{id}?{query}"),
         }
+    }
+
+    /// Whether an event's link leads to a thing that is gone.
+    pub(crate) fn is_gone(&self, event: Uuid, link: &str) -> bool {
+        self.gone.contains(&(event, link.to_owned()))
     }
 
     /// The list as it was asked for, nothing open beside it.

@@ -67,6 +67,7 @@ pub(crate) struct Thing {
     pub(crate) name: String,
     pub(crate) id: Option<String>,
     pub(crate) link: Option<String>,
+    pub(crate) is_gone: bool,
     pub(crate) narrow: Option<Narrow>,
 }
 
@@ -107,7 +108,7 @@ impl Detail {
             id: event.id.to_string(),
             number: format::thousands(stored.seq),
             workspace: event.workspace.as_deref().map(str::to_owned),
-            parts: sentence::parts(&event.message, event.outcome),
+            parts: sentence::living_parts(desk, event),
             person_narrow: person.key.as_deref().map(|key| narrow(Field::User, key, &person.name)),
             person,
             email: event.actor.email.clone().filter(|email| event.actor.label() != Some(email)),
@@ -122,7 +123,7 @@ impl Detail {
             title: event.title.to_string(),
             action: event.action.to_string(),
             action_narrow: narrow(Field::Action, &event.action, &event.action),
-            targets: things(event, &narrow),
+            targets: things(desk, event, &narrow),
             ip: event.source.ip.map(|ip| (ip.to_string(), narrow(Field::Ip, &ip.to_string(), &ip.to_string()))),
             changes: sentence::all_changes(&event.changes),
             further,
@@ -172,7 +173,7 @@ pub(crate) fn further(desk: &Desk, event: &Event) -> Vec<Further> {
     all
 }
 
-fn things(event: &Event, narrow: &dyn Fn(Field, &str, &str) -> Narrow) -> Vec<Thing> {
+fn things(desk: &Desk, event: &Event, narrow: &dyn Fn(Field, &str, &str) -> Narrow) -> Vec<Thing> {
     let thing = |target: &crate::event::Target| {
         let name = target.name.clone().or_else(|| target.id.clone());
         Thing {
@@ -184,7 +185,8 @@ fn things(event: &Event, narrow: &dyn Fn(Field, &str, &str) -> Narrow) -> Vec<Th
                 .map(|(id, name)| narrow(Field::Target, &format!("{}:{id}", target.kind), name)),
             name: name.unwrap_or_else(|| "(unknown)".to_owned()),
             id: target.id.clone(),
-            link: target.link.clone().filter(|link| sentence::is_safe(link)),
+            is_gone: target.link.as_deref().is_some_and(|link| desk.is_gone(event.id, link)),
+            link: target.link.clone().filter(|link| sentence::is_safe(link) && !desk.is_gone(event.id, link)),
         }
     };
     event.targets.iter().map(thing).collect()

@@ -38,6 +38,9 @@ pub(crate) async fn event_page(
 ) -> Result<String, ReadError> {
     let scope = principal.scope.clone();
     let stored = state.ask(move |store| store.event(&scope, id)).await?.ok_or(ReadError::NotFound)?;
+    let asked = stored.clone();
+    let gone = state.ask(move |store| store.gone_links(std::slice::from_ref(&asked))).await?;
+    let desk = &Desk { gone, ..desk.clone() };
     let counts = count_further(state, principal, desk, &stored).await?;
     let detail = Detail::new(desk, &stored, &counts);
     let drawn = if is_panel {

@@ -16,17 +16,19 @@ use super::desk::Desk;
 use super::detail::{Detail, further};
 use super::empty::{self, Empty};
 use super::filters::{self, Chip, Form, View};
-use super::format::{self, events, thousands};
+use super::format::{events, thousands};
 use super::frame::{Frame, chevron, icon, icon_of_class};
-use super::looks::{Looks, ROWS};
+use super::looks::Looks;
 use super::mistake::SearchMistake;
-use super::range;
 use super::rows::{self, Day};
+use super::status::{Export, Sort, Status, ZoneMenu};
 
 /// So many users and categories are offered in a menu.
 const MENU: usize = 50;
 /// Counting stops here, so that no page waits for it.
 pub(crate) const CAP: u64 = 10_000;
+/// Newer events are counted so far: more are as good a reason to look.
+const MOST_NEWER: u64 = 1_000;
 /// Where the question has no beginning, the chart shows at least so much.
 const SHORTEST_CHART: SignedDuration = SignedDuration::from_hours(1);
 /// A page that spans more days than this says no totals: nobody sums up a year by days.
@@ -54,59 +56,11 @@ struct ListPage {
     detail: Option<Detail>,
 }
 
-/// The export menu.
-#[derive(Debug)]
-struct Export {
-    what: String,
-    spreadsheet: String,
-    program: String,
-    ndjson: String,
-}
-
-/// Where in the list this page is, and the way on.
-#[derive(Debug, Default)]
-struct Status {
-    span: String,
-    total: String,
-    unit: &'static str,
-    range: String,
-    as_of: String,
-    rows: Vec<(u16, String, bool)>,
-    back: Option<String>,
-    back_word: &'static str,
-    on: Option<String>,
-    on_word: &'static str,
-}
-
-/// The zone that times are in, and the others.
-#[derive(Debug)]
-struct ZoneMenu {
-    name: String,
-    offset: String,
-    choices: Vec<ZoneChoice>,
-    browser_href: String,
-}
-
-#[derive(Debug)]
-struct ZoneChoice {
-    name: String,
-    note: &'static str,
-    href: String,
-    is_current: bool,
-}
-
-/// The order of the list, and the link that turns it.
-#[derive(Debug)]
-struct Sort {
-    aria: &'static str,
-    icon: &'static str,
-    turn: &'static str,
-    href: String,
-}
-
 /// What the store answered.
 struct Answers {
     listing: Listing,
+    /// Matching events that came after the list was pinned.
+    newer: Option<Count>,
     categories: Vec<Facet>,
     users: Vec<Facet>,
     workspaces: Vec<String>,
@@ -147,7 +101,7 @@ pub(crate) async fn list_page(
         frame: Frame::new(state, principal, &desk, &answers.workspaces),
         mistake: None,
         chart: answers.histogram.as_ref().and_then(|(buckets, counts)| Chart::draw(&desk, buckets, counts)),
-        status: Status::new(&desk, &answers.listing),
+        status: Status::new(&desk, &answers.listing, answers.newer),
         export: principal.may_export.then(|| Export::new(&desk, &answers.listing)),
         days: rows::days(
             &desk,
@@ -216,13 +170,24 @@ async fn ask(state: &State, principal: &Principal, desk: &mut Desk) -> Result<An
         histogram(state, desk, &filter, &listing),
         one(state, scope, open),
     )?;
+    let shown: Vec<Stored> = listing.events.iter().chain(&open).cloned().collect();
+    desk.gone = state.ask(move |store| store.gone_links(&shown)).await?;
+    let newer = newer(state, desk, &listing).await?;
     let users = with_names(state, &scope_of_names, desk, users).await?;
     let totals = totals(state, desk, &listing, histogram.as_ref()).await?;
     let open_counts = match &open {
         Some(open) => count_further(state, principal, desk, open).await?,
         None => Vec::new(),
     };
-    Ok(Answers { listing, categories, users, workspaces, histogram, totals, open, open_counts })
+    Ok(Answers { listing, newer, categories, users, workspaces, histogram, totals, open, open_counts })
+}
+
+/// How many events came after the list was pinned. One that was just pinned has none.
+async fn newer(state: &State, desk: &Desk, listing: &Listing) -> Result<Option<Count>, ReadError> {
+    let Some(upto) = listing.filter.upto.filter(|_| desk.params.cursor.is_some()) else { return Ok(None) };
+    let filter = Filter { upto: None, ..listing.filter.clone() };
+    let count = state.ask(move |store| store.count_beyond(&filter, upto, MOST_NEWER)).await?;
+    Ok(Some(count).filter(|count| count.value > 0))
 }
 
 async fn one(state: &State, scope: Scope, id: Option<Uuid>) -> Result<Option<Stored>, ReadError> {
@@ -368,86 +333,4 @@ async fn why_empty(
         }
     }
     Ok(Empty::new(desk, chips, trials.into_iter().zip(counts).collect(), in_range, clear))
-}
-
-impl Status {
-    fn new(desk: &Desk, listing: &Listing) -> Status {
-        let shown = u64::try_from(listing.events.len()).unwrap_or(u64::MAX);
-        let total = listing.count.unwrap_or(Count { value: shown, capped: true });
-        let number = |number: u64| thousands(number);
-        let newest_first = desk.params.order == Order::Descending;
-        let words = if newest_first { ("Newer", "Older") } else { ("Older", "Newer") };
-        let rows =
-            ROWS.into_iter().map(|rows| (rows, desk.href(|params| params.limit = Some(rows)), rows == desk.looks.rows));
-        Status {
-            span: format!("{}–{}", number(listing.skipped + 1), number(listing.skipped + shown)),
-            total: format!("{}{}", number(total.value), if total.capped { "+" } else { "" }),
-            unit: if total.value == 1 { "event" } else { "events" },
-            range: range::phrase(desk),
-            as_of: {
-                let stamp = format::stamp(desk.now, &desk.zone);
-                format!("{} {}", stamp.day, stamp.time)
-            },
-            rows: rows.collect(),
-            back: listing.previous.as_deref().map(|cursor| desk.turn(cursor)),
-            back_word: words.0,
-            on: listing.next.as_deref().map(|cursor| desk.turn(cursor)),
-            on_word: words.1,
-        }
-    }
-}
-
-impl Export {
-    fn new(desk: &Desk, listing: &Listing) -> Export {
-        let what = match listing.count {
-            Some(count) if count.capped => format!("More than {}", events(count.value)),
-            Some(count) => events(count.value),
-            None => "The events".to_owned(),
-        };
-        let filtered = if desk.params.is_filtered() { "the filters shown here" } else { "all that is shown here" };
-        Export {
-            what: format!("{what}, {filtered}"),
-            spreadsheet: desk.export(&desk.zone, &[("format", "csv"), ("bom", "1")]),
-            program: desk.export(&Zone::utc(), &[("format", "csv"), ("escape", "none")]),
-            ndjson: desk.export(&desk.zone, &[("format", "ndjson")]),
-        }
-    }
-}
-
-impl ZoneMenu {
-    fn new(desk: &Desk) -> ZoneMenu {
-        let to = |zone: Option<Zone>| desk.href(|params| params.tz = zone);
-        let mut choices = vec![ZoneChoice {
-            name: desk.home.name().to_owned(),
-            note: "configured",
-            href: to(None),
-            is_current: desk.zone == desk.home,
-        }];
-        for zone in [Zone::utc(), desk.zone.clone()] {
-            if !choices.iter().any(|choice| choice.name == zone.name()) {
-                let is_current = zone == desk.zone;
-                choices.push(ZoneChoice { name: zone.name().to_owned(), note: "", href: to(Some(zone)), is_current });
-            }
-        }
-        ZoneMenu {
-            name: desk.zone.name().to_owned(),
-            offset: desk.zone.offset_label(desk.now),
-            choices,
-            browser_href: to(None),
-        }
-    }
-}
-
-impl Sort {
-    fn new(desk: &Desk) -> Sort {
-        let turned = |order| desk.href(|params| params.order = order);
-        match desk.params.order {
-            Order::Descending => {
-                Sort { aria: "descending", icon: "down", turn: "show oldest first", href: turned(Order::Ascending) }
-            }
-            Order::Ascending => {
-                Sort { aria: "ascending", icon: "up", turn: "show newest first", href: turned(Order::Descending) }
-            }
-        }
-    }
 }

@@ -23,6 +23,9 @@ mod person;
 mod range;
 mod rows;
 mod sentence;
+mod status;
+
+use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State as From};
@@ -133,6 +136,7 @@ fn desk(state: &State, query: Option<&str>, headers: &HeaderMap) -> (Desk, Vec<M
         now: state.now(),
         since: None,
         until: None,
+        gone: BTreeSet::new(),
         families: Families::new(rules.actions.iter().map(|action| action.category.as_str())),
         looks: Looks::of(&params, cookie(headers)),
         params,

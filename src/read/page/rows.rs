@@ -95,7 +95,7 @@ impl Row {
         let person = Person::new(&event.actor);
         let (changes, more_changes) = sentence::some_changes(&event.changes);
         let outcome = sentence::badge(event.outcome);
-        let parts = sentence::parts(&event.message, event.outcome);
+        let parts = sentence::living_parts(desk, event);
         Row {
             person_href: person.key.as_deref().map(|key| desk.only(Field::User, key)),
             person,

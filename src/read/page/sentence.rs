@@ -5,6 +5,7 @@
 
 use crate::event::{Change, Event, Message, Outcome};
 
+use super::desk::Desk;
 use super::format;
 
 /// What stands before the sentence of something that did not succeed, unless its rule says otherwise.
@@ -21,10 +22,22 @@ pub(crate) struct Part {
     /// Whether it came from a value.
     pub(crate) is_value: bool,
     pub(crate) link: Option<String>,
+    /// Whether its link led to a thing that is gone.
+    pub(crate) is_gone: bool,
+}
+
+/// The parts of an event's sentence. What leads to a thing that is gone is no link any more.
+pub(crate) fn living_parts(desk: &Desk, event: &Event) -> Vec<Part> {
+    let mut parts = parts(&event.message, event.outcome);
+    for part in &mut parts {
+        part.is_gone = part.link.as_deref().is_some_and(|link| desk.is_gone(event.id, link));
+        part.link = part.link.take().filter(|_| !part.is_gone);
+    }
+    parts
 }
 
 /// The parts of a message; where the badge says how it ended, the default prefix is left out.
-pub(crate) fn parts(message: &Message, outcome: Outcome) -> Vec<Part> {
+fn parts(message: &Message, outcome: Outcome) -> Vec<Part> {
     let text = message.text.as_str();
     let has_prefix = outcome != Outcome::Success && text.starts_with(DEFAULT_PREFIX);
     let mut at = if has_prefix { DEFAULT_PREFIX.len() } else { 0 };
@@ -42,7 +55,7 @@ pub(crate) fn parts(message: &Message, outcome: Outcome) -> Vec<Part> {
 
 fn push(parts: &mut Vec<Part>, text: &str, is_value: bool, link: Option<&str>) {
     if !text.is_empty() {
-        parts.push(Part { text: text.to_owned(), is_value, link: link.map(str::to_owned) });
+        parts.push(Part { text: text.to_owned(), is_value, link: link.map(str::to_owned), is_gone: false });
     }
 }
 
