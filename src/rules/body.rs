@@ -73,7 +73,7 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
             .map(Value::from)
     } else if media.contains("json") || (media.is_empty() && matches!(content.first(), Some(b'{' | b'['))) {
         json(content)
-    } else if media.starts_with("text/") || media.contains("xml") {
+    } else if media.starts_with("text/") || media.contains("xml") || media.starts_with("application/graphql") {
         Ok(std::str::from_utf8(content).map(Value::from).unwrap_or_default())
     } else {
         let media = media.split(';').next().unwrap_or("").trim();

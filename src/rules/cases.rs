@@ -157,7 +157,7 @@ impl World<'_> {
         let of_rules = entries.flat_map(|entry| {
             let rules = entry.rules.iter().filter_map(|bound| match &*bound.place {
                 Place::Path(template) => Some(template),
-                Place::Field(_) => None,
+                Place::Call(_) => None,
             });
             rules.chain(entry.teachers.iter().map(|teacher| &teacher.template))
         });

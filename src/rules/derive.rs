@@ -18,7 +18,7 @@ use super::path::Template;
 use super::ready::{Action, Bound, Entry, Place, Ready};
 use super::scope::{Facts, Frame};
 use super::{Caller, Derived, Found, RuleSet};
-use crate::event::{Actor, ActorKind, Event, Message, Outcome, RequestFacts, RuleFacts, Source};
+use crate::event::{Actor, ActorKind, Event, Message, Missing, Outcome, RequestFacts, RuleFacts, Source};
 use crate::exchange::{Exchange, Request};
 use crate::memory::{Lesson, Overlay, Recall};
 
@@ -43,9 +43,9 @@ pub(crate) fn derive(
     }
     let mut made = Made::default();
     if let Some(entry) = found.rules.and_then(|at| set.ready.entries.get(at)) {
-        run.rules(entry, &mut made, |whole, place| match place {
+        run.rules_sharing(entry, &mut made, |whole, place| match place {
             Place::Path(template) => whole.operation(template, entry.asks),
-            Place::Field(_) => None,
+            Place::Call(_) => None,
         });
     }
     if let Some(entry) = found.watch.and_then(|at| set.ready.entries.get(at)) {
@@ -85,7 +85,11 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The actions of an entry: those that say `otherwise` only if no other fired.
-    fn rules(
+    pub(crate) fn rules(&mut self, entry: &'a Entry, operation: impl Fn(&Whole<'a>, &Place) -> Option<Operation>) {
+        self.rules_sharing(entry, &mut Made::default(), operation);
+    }
+
+    fn rules_sharing(
         &mut self,
         entry: &'a Entry,
         made: &mut Made,
@@ -132,33 +136,7 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(endpoint) = entry.endpoint.and_then(|at| self.set.ready.endpoints.get(at)) {
-            let fields = match self.whole.graphql_fields() {
-                Ok(fields) => fields,
-                // A POST that cannot be told apart may have changed something.
-                Err(why) if !endpoint.mutations.is_empty() && self.whole.exchange.request.method == "POST" => {
-                    let event = self.unclassified(why);
-                    return self.derived.events.push(event);
-                }
-                Err(_) => return,
-            };
-            for field in fields {
-                let table = if field.mutation { &endpoint.mutations } else { &endpoint.queries };
-                let Some(entry) = table.find(&field.name) else { continue };
-                let asks = entry.asks;
-                if !entry.ignored {
-                    self.rules(entry, &mut Made::default(), |whole, place| {
-                        Some(whole.field_operation(place, &field, asks))
-                    });
-                }
-                for (number, place) in &entry.learns {
-                    let operation = self.whole.field_operation(place, &field, asks);
-                    learn::from_elsewhere(self, *number, &operation);
-                }
-                for (number, place) in &entry.seen {
-                    let operation = self.whole.field_operation(place, &field, asks);
-                    self.sighting(*number, &operation);
-                }
-            }
+            self.calls(endpoint);
         }
     }
 
@@ -236,11 +214,12 @@ impl<'a> Run<'a> {
     }
 
     /// The event of a request that cannot be read: never nothing.
-    fn unclassified(&self, why: String) -> Event {
+    pub(crate) fn unclassified(&mut self, why: Vec<String>) {
         let request = &self.whole.exchange.request;
-        Event {
+        let missing = why.into_iter().map(|reason| Missing { name: "operation".to_owned(), reason });
+        let event = Event {
             message: Message::plain(format!("unclassified {} {}", request.method, request.path())),
-            missing: vec![crate::event::Missing { name: "operation".to_owned(), reason: why }],
+            missing: missing.collect(),
             id: event_id(self.whole, self.derived.events.len()),
             time: self.whole.finished,
             workspace: None,
@@ -255,7 +234,8 @@ impl<'a> Run<'a> {
             source: self.source(),
             request: Some(self.request()),
             rule: None,
-        }
+        };
+        self.derived.events.push(event);
     }
 
     /// Where the request came from.
@@ -304,7 +284,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ties the credentials of a successful exchange to a person.
-    fn sighting(&mut self, number: usize, operation: &Operation) {
+    pub(crate) fn sighting(&mut self, number: usize, operation: &Operation) {
         let Some(seen) = self.set.ready.identity.seen.get(number).filter(|_| operation.teaches()) else { return };
         let mut frame = Arc::clone(&operation.frame);
         let mut tokens: Vec<String> = Vec::new();

@@ -8,6 +8,7 @@
 //! goes on ([`RuleSet::lookups`]), and what happened ([`RuleSet::derive`]).
 
 mod body;
+mod call;
 mod cases;
 mod derive;
 mod element;
@@ -25,6 +26,7 @@ mod operation;
 mod path;
 mod ready;
 mod route;
+mod rpc;
 mod scope;
 mod source;
 mod spelling;
@@ -47,6 +49,7 @@ pub use cases::{CaseResult, Difference};
 pub use lookup::Lookup;
 pub use source::read_files;
 
+use graphql::persisted::Documents;
 use ready::Ready;
 
 /// Who sent a request, as far as `identity` could tell.
@@ -123,22 +126,27 @@ pub struct WantedBodies {
 #[derive(Debug)]
 pub struct RuleSet {
     pub(crate) ready: Ready,
+    pub(crate) documents: Documents,
     pub(crate) version: Arc<str>,
 }
 
 impl RuleSet {
-    /// Loads files. `Ok` carries warnings; `Err` every problem, warnings too, sorted by place.
+    /// Loads rule files, and of `*.json` the texts of persisted GraphQL queries. `Ok` carries warnings; `Err` every problem, warnings too, sorted by place.
     pub fn load(files: &[Arc<SourceFile>]) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut shapes = Vec::new();
         // By name, so that nothing can depend on the order in which files are given.
         let mut sorted: Vec<&Arc<SourceFile>> = files.iter().collect();
         sorted.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut hash = Sha256::new();
+        let (mut hash, mut documents) = (Sha256::new(), Documents::default());
         for source in sorted {
-            let (shape, wrong) = written::read(source);
-            problems.extend(wrong);
-            shapes.push(shape);
+            if source.name.ends_with(".json") {
+                problems.extend(documents.add(source).err());
+            } else {
+                let (shape, wrong) = written::read(source);
+                problems.extend(wrong);
+                shapes.push(shape);
+            }
             hash.update((source.text.len() as u64).to_le_bytes());
             hash.update(source.text.as_bytes());
         }
@@ -149,7 +157,7 @@ impl RuleSet {
         if problems.iter().any(|problem| problem.level == Level::Error) {
             return Err(problems);
         }
-        Ok((RuleSet { ready, version: format!("sha256:{version}").into() }, problems))
+        Ok((RuleSet { ready, documents, version: format!("sha256:{version}").into() }, problems))
     }
 
     /// Whether anything of the set is interested in a request: a rule, or only what learns.
@@ -326,7 +334,9 @@ mod tests {
 
     fn fixture(name: &str) -> RuleSet {
         let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-        match RuleSet::load(&read_files(&[directory]).unwrap()) {
+        let persisted = Some(directory.join("persisted.json")).filter(|file| file.exists());
+        let paths: Vec<PathBuf> = [directory].into_iter().chain(persisted).collect();
+        match RuleSet::load(&read_files(&paths).unwrap()) {
             Ok((set, _)) => set,
             Err(problems) => panic!("{}", problem::print(&problems, false)),
         }
@@ -380,7 +390,7 @@ mod tests {
     #[test]
     fn the_order_of_files_changes_nothing() {
         let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
-        let mut files = read_files(&[directory]).unwrap();
+        let mut files = read_files(&[directory.join("persisted.json"), directory]).unwrap();
         let version = Arc::clone(RuleSet::load(&files).unwrap().0.version());
         files.reverse();
         let (set, _) = RuleSet::load(&files).unwrap();

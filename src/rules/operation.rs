@@ -1,5 +1,5 @@
-//! One thing that an exchange did: a REST request, or one field of a GraphQL
-//! request. Rules know nothing else.
+//! One thing that an exchange did: a REST request, or one call of a
+//! GraphQL or JSON-RPC endpoint. Rules know nothing else.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -9,10 +9,8 @@ use minijinja::value::Serde;
 
 use super::Caller;
 use super::body::{self, Content, pairs, table};
-use super::expression::{attribute, dig};
-use super::graphql::{self, Field};
 use super::path::Template;
-use super::ready::{Asks, Place};
+use super::ready::Asks;
 use super::scope::{Facts, Frame, Known};
 use crate::event::Outcome;
 use crate::exchange::{End, Exchange, Headers, Request};
@@ -97,84 +95,13 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// One field of a GraphQL request as an operation.
-    pub(crate) fn field_operation(&self, place: &Place, field: &Field, asks: Asks) -> Operation {
-        let mut path = Vec::new();
-        if let Place::Field(name) = place
-            && let Some(found) = name.pattern.as_ref().and_then(|pattern| pattern.captures(&field.name))
-        {
-            for (at, parameter) in name.names.iter().enumerate() {
-                path.push((
-                    &**parameter,
-                    found.get(at + 1).map(|value| Value::from(value.as_str())).unwrap_or_default(),
-                ));
-            }
-        }
-        let answer = match self.response.value.kind() {
-            minijinja::value::ValueKind::Seq => {
-                self.response.value.get_item_by_index(field.operation).unwrap_or_default()
-            }
-            _ => self.response.value.clone(),
-        };
-        let mut facts = self.facts(path, asks);
-        facts.input = field.input.clone();
-        let result = attribute(&dig(&answer, "data"), &field.key);
-        let errors = dig(&answer, "errors");
-        let outcome = self.field_outcome(&result, &errors, &field.key);
-        match outcome {
-            Outcome::Success => facts.output = result,
-            _ => facts.error = errors,
-        }
-        let facts = Arc::new(facts);
-        Operation {
-            frame: Arc::new(Frame::of(Arc::clone(&facts))),
-            facts,
-            outcome,
-            method: if field.mutation { "PATCH" } else { "GET" }.into(),
-            is_form: false,
-            input_unreadable: None,
-            output_unreadable: self.response.unreadable.clone(),
-        }
-    }
-
-    /// A field fails when an error's path names it, or its result is null beside errors.
-    fn field_outcome(&self, result: &Value, errors: &Value, key: &str) -> Outcome {
-        if self.outcome != Outcome::Success {
-            return self.outcome;
-        }
-        if self.response.unreadable.is_some() {
-            return Outcome::Unknown;
-        }
-        let errors: Vec<Value> = errors.try_iter().map(Iterator::collect).unwrap_or_default();
-        let names =
-            |error: &&Value| dig(error, "path").get_item_by_index(0).is_ok_and(|first| first.as_str() == Some(key));
-        let own = errors.iter().find(names);
-        let empty = result.is_undefined() || result.is_none();
-        let Some(error) = own.or_else(|| errors.first().filter(|_| empty)) else { return Outcome::Success };
-        match dig(error, "extensions.code").as_str() {
-            Some("UNAUTHENTICATED" | "FORBIDDEN" | "UNAUTHORIZED") => Outcome::Denied,
-            _ => Outcome::Failure,
-        }
-    }
-
-    /// The fields of a GraphQL request, from its body, a `query` in the address, or a multipart `operations` field.
-    pub(crate) fn graphql_fields(&self) -> Result<Vec<Field>, String> {
-        if let Some(why) = &self.request.unreadable {
-            return Err(why.clone());
-        }
-        let operations = dig(&self.request.value, "operations");
-        if let Some(text) = operations.as_str() {
-            let body = body::json(text.as_bytes()).map_err(|_| "the field `operations` is not JSON".to_owned())?;
-            return graphql::fields(&body);
-        }
-        if self.request.value.is_undefined() {
-            return graphql::fields(&query_of(&self.exchange.request));
-        }
-        graphql::fields(&self.request.value)
+    /// The pairs of the address.
+    pub(crate) fn query(&self) -> Value {
+        query_of(&self.exchange.request)
     }
 
     /// What is the same for every operation; only what is asked for is put together.
-    fn facts(&self, path: Vec<(&str, Value)>, asks: Asks) -> Facts {
+    pub(crate) fn facts(&self, path: Vec<(&str, Value)>, asks: Asks) -> Facts {
         let request = &self.exchange.request;
         let response = self.exchange.response.as_ref();
         let mut facts = Facts { path: table(path), ..Facts::default() };

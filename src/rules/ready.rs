@@ -8,10 +8,11 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::call::Sort;
 use super::expression::{Chain, Expression, dig};
 use super::matcher::Matcher;
 use super::path::Template;
-use super::route::FieldName;
+use super::route::CallName;
 use super::template::Text;
 use super::written::Test;
 use crate::problem::SourceFile;
@@ -34,10 +35,8 @@ impl Ready {
     /// Notes at each entry the names that anything there asks for, so that nothing else is put together.
     pub(crate) fn note_what_is_asked(&mut self) {
         let Ready { kinds, actions, learns, identity, entries, endpoints, .. } = self;
-        let fields = endpoints.iter_mut().flat_map(|endpoint| [&mut endpoint.mutations, &mut endpoint.queries]);
-        let of_fields = fields
-            .flat_map(|fields| fields.exact.values_mut().chain(fields.patterns.iter_mut().map(|(_, entry)| entry)));
-        for entry in entries.iter_mut().chain(of_fields) {
+        let of_calls = endpoints.iter_mut().flat_map(Endpoint::entries_mut);
+        for entry in entries.iter_mut().chain(of_calls) {
             let mut names: Vec<&str> = Vec::new();
             for action in entry.rules.iter().filter_map(|bound| actions.get(bound.action)) {
                 names.extend(action.roots.iter().map(|root| &**root));
@@ -230,11 +229,12 @@ pub(crate) struct Leaf {
     pub(crate) has_rules: bool,
 }
 
-/// What happens for one method at one template, or for one GraphQL field.
+/// What happens for one method at one template, or for one call of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) rules: Vec<Bound>,
-    pub(crate) ignored: bool,
+    /// Why it is left out.
+    pub(crate) ignored: Option<Arc<str>>,
     pub(crate) teachers: Vec<Teacher>,
     pub(crate) learns: Vec<(usize, Arc<Place>)>,
     pub(crate) seen: Vec<(usize, Arc<Place>)>,
@@ -270,7 +270,7 @@ impl Asks {
 
 impl Entry {
     pub(crate) fn has_rules(&self) -> bool {
-        self.ignored || !self.rules.is_empty()
+        self.ignored.is_some() || !self.rules.is_empty()
     }
 
     /// Whether something looks on besides rules.
@@ -283,18 +283,18 @@ impl Entry {
     }
 }
 
-/// Where something stands: a path template, or a GraphQL field.
+/// Where something stands: a path template, or a call.
 #[derive(Debug)]
 pub(crate) enum Place {
     Path(Arc<Template>),
-    Field(FieldName),
+    Call(CallName),
 }
 
 impl Place {
     pub(crate) fn names(&self) -> &Arc<[Arc<str>]> {
         match self {
             Place::Path(template) => &template.names,
-            Place::Field(name) => &name.names,
+            Place::Call(name) => &name.names,
         }
     }
 }
@@ -340,31 +340,68 @@ pub(crate) struct Teacher {
     pub(crate) collection: bool,
 }
 
-/// A GraphQL endpoint: its fields.
+/// An endpoint of GraphQL, JSON-RPC or both: its calls by their names.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoint {
     pub(crate) path: String,
-    pub(crate) mutations: Fields,
-    pub(crate) queries: Fields,
+    pub(crate) graphql: bool,
+    pub(crate) rpc: bool,
+    mutations: Names,
+    queries: Names,
+    methods: Names,
 }
 
+impl Endpoint {
+    pub(crate) fn at(path: &str) -> Endpoint {
+        Endpoint { path: path.to_owned(), ..Endpoint::default() }
+    }
+
+    pub(crate) fn calls(&self, sort: Sort) -> &Names {
+        match sort {
+            Sort::Mutation => &self.mutations,
+            Sort::Query => &self.queries,
+            Sort::Rpc => &self.methods,
+        }
+    }
+
+    pub(crate) fn calls_mut(&mut self, sort: Sort) -> &mut Names {
+        match sort {
+            Sort::Mutation => &mut self.mutations,
+            Sort::Query => &mut self.queries,
+            Sort::Rpc => &mut self.methods,
+        }
+    }
+
+    /// Every entry, whatever its sort.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let all = [&mut self.mutations, &mut self.queries, &mut self.methods].into_iter();
+        all.flat_map(|names| names.exact.values_mut().chain(names.patterns.iter_mut().map(|(_, entry)| entry)))
+    }
+
+    /// Whether a rule says of a call that it does something.
+    pub(crate) fn changes_something(&self) -> bool {
+        !self.mutations.is_empty() || !self.methods.is_empty()
+    }
+}
+
+/// Entries by the names of calls.
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
+pub(crate) struct Names {
     pub(crate) exact: HashMap<Box<str>, Entry>,
-    pub(crate) patterns: Vec<(FieldName, Entry)>,
+    pub(crate) patterns: Vec<(CallName, Entry)>,
 }
 
-impl Fields {
-    /// The entry of a field: its own before a pattern's.
+impl Names {
+    /// The entry of a name: its own before a pattern's.
     pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
         self.exact.get(name).or_else(|| {
-            let fits = |known: &FieldName| known.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name));
+            let fits = |known: &CallName| known.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name));
             self.patterns.iter().find(|(known, _)| fits(known)).map(|(_, entry)| entry)
         })
     }
 
-    /// The entry of a field as written, made where there is none.
-    pub(crate) fn entry(&mut self, name: &FieldName) -> &mut Entry {
+    /// The entry of a name as written, made where there is none.
+    pub(crate) fn entry(&mut self, name: &CallName) -> &mut Entry {
         if name.pattern.is_none() {
             return self.exact.entry(name.text.clone()).or_default();
         }

@@ -1,10 +1,11 @@
-//! Routes as rules write them: `METHOD /template`, `mutation NAME`, `query NAME`.
+//! Routes as rules write them: `METHOD /template`, `mutation NAME`, `query NAME`, `rpc NAME`.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use regex::Regex;
 
+use super::call::Sort;
 use super::path::{Piece, split_braces};
 
 /// What is wrong with a route, and where in its text.
@@ -19,13 +20,13 @@ pub(crate) struct Wrong {
 pub(crate) enum Route {
     /// Requests of these methods (none: any) at a template.
     Http { methods: Vec<Box<str>>, path: Range<usize> },
-    /// A top-level GraphQL field.
-    Field { mutation: bool, name: FieldName },
+    /// A call of a GraphQL or JSON-RPC endpoint.
+    Call { sort: Sort, name: CallName },
 }
 
-/// A GraphQL field's name, perhaps with `{parameters}`.
+/// The name of a GraphQL field or an RPC method, perhaps with `{parameters}`.
 #[derive(Clone, Debug)]
-pub(crate) struct FieldName {
+pub(crate) struct CallName {
     pub(crate) text: Box<str>,
     pub(crate) pattern: Option<Regex>,
     pub(crate) names: Arc<[Arc<str>]>,
@@ -45,9 +46,14 @@ pub(crate) fn parse_route(text: &str) -> Result<Route, Wrong> {
     let rest = rest.trim();
     let at = start..start + rest.len();
     match word {
-        "mutation" | "query" => {
-            let name = field_name(rest).map_err(|what| Wrong { what, at })?;
-            Ok(Route::Field { mutation: word == "mutation", name })
+        "mutation" | "query" | "rpc" => {
+            let sort = match word {
+                "mutation" => Sort::Mutation,
+                "query" => Sort::Query,
+                _ => Sort::Rpc,
+            };
+            let name = call_name(rest, sort).map_err(|what| Wrong { what, at })?;
+            Ok(Route::Call { sort, name })
         }
         "ANY" => Ok(Route::Http { methods: Vec::new(), path: at }),
         _ if !word.is_empty() && word.split('|').all(is_method) => {
@@ -61,10 +67,12 @@ fn is_method(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
 }
 
-fn field_name(text: &str) -> Result<FieldName, String> {
-    let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+fn call_name(text: &str, sort: Sort) -> Result<CallName, String> {
+    // What a method may be called, nobody says (JSON-RPC 2.0 section 4): `wallet.create`, `tools/call`.
+    let other = if sort == Sort::Rpc { "_./-:$" } else { "_" };
+    let plain = |word: &str| word.chars().all(|letter| letter.is_ascii_alphanumeric() || other.contains(letter));
     if plain(text) && !text.is_empty() {
-        return Ok(FieldName { text: text.into(), pattern: None, names: Arc::default() });
+        return Ok(CallName { text: text.into(), pattern: None, names: Arc::default() });
     }
     let pieces = split_braces(text).map_err(|wrong| wrong.what)?;
     let mut names = Vec::new();
@@ -72,7 +80,7 @@ fn field_name(text: &str) -> Result<FieldName, String> {
     for piece in pieces {
         match piece {
             Piece::Literal(word) if plain(word) => pattern.push_str(word),
-            Piece::Literal(word) => return Err(format!("`{word}` is not part of a field's name")),
+            Piece::Literal(word) => return Err(format!("`{word}` is not part of such a name")),
             Piece::Parameter { name, regex: None } if is_name(name) => {
                 names.push(Arc::from(name));
                 pattern.push_str("(.+?)");
@@ -82,7 +90,7 @@ fn field_name(text: &str) -> Result<FieldName, String> {
     }
     pattern.push('$');
     let pattern = Regex::new(&pattern).map_err(|error| error.to_string())?;
-    Ok(FieldName { text: text.into(), pattern: Some(pattern), names: names.into() })
+    Ok(CallName { text: text.into(), pattern: Some(pattern), names: names.into() })
 }
 
 /// Whether a word can be a name in an expression.
@@ -96,13 +104,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_a_method_and_a_path_or_a_graphql_field() {
+    fn an_rpc_method_may_hold_dots_and_slashes() {
+        assert!(matches!(parse_route("rpc tools/call"), Ok(Route::Call { sort: Sort::Rpc, .. })));
+        assert!(matches!(parse_route("rpc wallet.{verb}"), Ok(Route::Call { name, .. }) if name.names.len() == 1));
+        assert!(parse_route("query tools/call").is_err() && parse_route("rpc a b").is_err());
+    }
+
+    #[test]
+    fn a_route_is_a_method_and_a_path_or_a_call() {
         assert!(matches!(parse_route("PUT|PATCH /a"), Ok(Route::Http { methods, .. }) if methods.len() == 2));
         assert!(
             matches!(parse_route("ANY //a"), Ok(Route::Http { methods, path }) if methods.is_empty() && path == (4..7))
         );
         assert!(
-            matches!(parse_route("mutation create_{x}_item"), Ok(Route::Field { mutation: true, name }) if name.names.len() == 1)
+            matches!(parse_route("mutation create_{x}_item"), Ok(Route::Call { sort: Sort::Mutation, name }) if name.names.len() == 1)
         );
         for wrong in ["/a", "post /a", "mutation a-b", " /a", "GET"] {
             assert!(parse_route(wrong).is_err(), "{wrong}");

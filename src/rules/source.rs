@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::problem::{Problem, SourceFile};
 
-/// Reads files, and of directories every `*.toml` in them, sorted by name. What cannot be read is a problem.
+/// Reads files (a `*.json` among them holds persisted queries), and of directories every `*.toml` in them, sorted by name. What cannot be read is a problem.
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Arc<SourceFile>>, Vec<Problem>> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {

@@ -1,5 +1,5 @@
 //! Puts kinds, actions and the rest at their routes: one tree for paths, one
-//! table for the fields of each GraphQL endpoint.
+//! table for the calls of each GraphQL or JSON-RPC endpoint.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::places::{Places, loose_shape};
 use super::{Compiler, In, conflicts, settle};
 use crate::problem::Problem;
+use crate::rules::call::Sort;
 use crate::rules::matcher::Matcher;
 use crate::rules::path::{Segment, Template};
 use crate::rules::ready::{
@@ -129,20 +130,23 @@ impl Binder {
     ) {
         match compiler.places(here, said) {
             None => {}
-            Some(Places::Field { mutation, name }) => {
-                let Some(path) = here.file.graphql.as_ref() else {
-                    let problem = Problem::error(
-                        "no-endpoint",
-                        "a `mutation` or `query` route needs `graphql = \"/path\"` at the top of the file",
-                    );
-                    return compiler.problems.push(problem.at(here.source, said.at.clone()));
+            Some(Places::Call { sort, name }) => {
+                let (path, key) = match sort {
+                    Sort::Rpc => (&here.file.rpc, "rpc"),
+                    Sort::Mutation | Sort::Query => (&here.file.graphql, "graphql"),
                 };
-                let made = put(self, "POST", Arc::new(Place::Field(name.clone())));
+                let Some(path) = path else {
+                    let route = if sort == Sort::Rpc { "an `rpc` route" } else { "a `mutation` or `query` route" };
+                    let title = format!("{route} needs `{key} = \"/path\"` at the top of the file");
+                    return compiler
+                        .problems
+                        .push(Problem::error("no-endpoint", title).at(here.source, said.at.clone()));
+                };
+                let made = put(self, "POST", Arc::new(Place::Call(name.clone())));
                 let endpoint = self.endpoint(compiler, here, path);
                 let Some(endpoint) = endpoint.and_then(|at| self.endpoints.get_mut(at)) else { return };
-                let fields = if mutation { &mut endpoint.mutations } else { &mut endpoint.queries };
                 if let Some(made) = made {
-                    made.into_entry(fields.entry(&name));
+                    made.into_entry(endpoint.calls_mut(sort).entry(&name));
                 }
             }
             Some(Places::Paths { methods, templates }) => {
@@ -170,7 +174,7 @@ impl Binder {
                 return None;
             }
         };
-        self.endpoints.push(Endpoint { path: path.value.clone(), ..Endpoint::default() });
+        self.endpoints.push(Endpoint::at(&path.value));
         let at = self.endpoints.len() - 1;
         for method in ["POST", "GET"] {
             self.leaf(&template).entry(method).endpoint = Some(at);
@@ -193,7 +197,7 @@ impl Binder {
             self.each_entry(compiler, here, said, |binder, method, place| {
                 let on_route = match &*place {
                     Place::Path(template) => binder.on_route(template),
-                    Place::Field(_) => Vec::new(),
+                    Place::Call(_) => Vec::new(),
                 };
                 let target = target_of(&action.target, &on_route, resource, method);
                 let bound = Bound { action: number, place, on_route, target };
@@ -222,10 +226,8 @@ impl Binder {
             leaves.push(settle::settle(methods, &mut entries, &actions));
         }
         for endpoint in &mut self.endpoints {
-            for fields in [&mut endpoint.mutations, &mut endpoint.queries] {
-                fields.exact.values_mut().chain(fields.patterns.iter_mut().map(|(_, entry)| entry)).for_each(|entry| {
-                    conflicts::ambiguous(&mut compiler.problems, entry, &actions);
-                });
+            for entry in endpoint.entries_mut() {
+                conflicts::ambiguous(&mut compiler.problems, entry, &actions);
             }
         }
         for entry in &entries {
@@ -251,7 +253,7 @@ impl Binder {
 /// What is put into an entry.
 pub(super) enum Put {
     Rule(Bound),
-    Ignore,
+    Ignore(Arc<str>),
     Seen(usize, Arc<Place>),
     Learn(usize, Arc<Place>),
 }
@@ -261,7 +263,7 @@ impl Put {
         match self {
             Put::Rule(bound) if entry.rules.iter().any(|other| other.action == bound.action) => {}
             Put::Rule(bound) => entry.rules.push(bound),
-            Put::Ignore => entry.ignored = true,
+            Put::Ignore(why) => entry.ignored = Some(why),
             Put::Seen(number, place) => entry.seen.push((number, place)),
             Put::Learn(number, place) => entry.learns.push((number, place)),
         }
@@ -272,12 +274,19 @@ impl Compiler {
     /// Puts a file's kinds and ignores at their places.
     pub(crate) fn bind_kinds(&mut self, file: &File, binder: &mut Binder) {
         let Some(here) = In::of(file) else { return };
-        if let Some(path) = &file.graphql {
-            binder.endpoint(self, here, path);
+        for (path, is_rpc) in
+            file.graphql.iter().map(|path| (path, false)).chain(file.rpc.iter().map(|path| (path, true)))
+        {
+            let endpoint = binder.endpoint(self, here, path).and_then(|at| binder.endpoints.get_mut(at));
+            if let Some(endpoint) = endpoint {
+                endpoint.rpc |= is_rpc;
+                endpoint.graphql |= !is_rpc;
+            }
         }
         for ignore in &file.ignore {
+            let why: Arc<str> = ignore.why.as_str().into();
             for said in &ignore.when {
-                binder.each_entry(self, here, said, |_, _, _| Some(Put::Ignore));
+                binder.each_entry(self, here, said, |_, _, _| Some(Put::Ignore(Arc::clone(&why))));
             }
         }
         for shape in &file.kinds {

@@ -24,7 +24,9 @@ pub(crate) fn ambiguous(problems: &mut Vec<Problem>, entry: &Entry, actions: &[A
             problems.push(problem);
         }
     }
-    if let (true, Some(action)) = (entry.ignored, entry.rules.first().and_then(|bound| actions.get(bound.action))) {
+    if let (true, Some(action)) =
+        (entry.ignored.is_some(), entry.rules.first().and_then(|bound| actions.get(bound.action)))
+    {
         let problem = Problem::error("ambiguous", format!("the route of `{}` is also ignored", action.key))
             .at(&action.source, action.at.clone());
         if !problems.contains(&problem) {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::{Compiler, In};
 use crate::problem::Problem;
+use crate::rules::call::Sort;
 use crate::rules::path::{Rank, Segment, Template};
 use crate::rules::ready::Fetch;
-use crate::rules::route::{FieldName, Route, parse_route};
+use crate::rules::route::{CallName, Route, parse_route};
 use crate::rules::written::{self, File, Said};
 
 pub(super) enum Places {
     Paths { methods: Vec<Box<str>>, templates: Vec<Arc<Template>> },
-    Field { mutation: bool, name: FieldName },
+    Call { sort: Sort, name: CallName },
 }
 
 impl Compiler {
@@ -40,19 +41,12 @@ impl Compiler {
     }
 
     pub(super) fn places(&mut self, here: In<'_>, said: &Said) -> Option<Places> {
-        if said.value.starts_with("rpc ") {
-            self.problems.push(
-                Problem::error("not-in-this-version", "`rpc` routes are part of the language, but not of this version")
-                    .at(here.source, said.at.clone()),
-            );
-            return None;
-        }
         match parse_route(&said.value) {
             Ok(Route::Http { methods, path }) => {
                 let methods = if methods.is_empty() { vec![Box::from("")] } else { methods };
                 Some(Places::Paths { methods, templates: self.templates(here, said, path) })
             }
-            Ok(Route::Field { mutation, name }) => Some(Places::Field { mutation, name }),
+            Ok(Route::Call { sort, name }) => Some(Places::Call { sort, name }),
             Err(wrong) => {
                 let place = here.part(said, wrong.at);
                 self.problems.push(Problem::error("route", wrong.what).at(here.source, place));

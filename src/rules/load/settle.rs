@@ -14,7 +14,7 @@ pub(super) fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Acti
             for bound in &any.rules {
                 Put::Rule(bound.clone()).into_entry(&mut entry);
             }
-            entry.ignored |= any.ignored;
+            entry.ignored = entry.ignored.take().or_else(|| any.ignored.clone());
             entry.seen.extend(any.seen.iter().cloned());
             entry.learns.extend(any.learns.iter().cloned());
         }

@@ -47,7 +47,7 @@ impl Walker<'_> {
                 ("in_workspace", DeValue::String(_) | DeValue::Array(_)) => file.in_workspace = self.list(value),
                 ("failures", DeValue::Boolean(_)) => file.failures = self.boolean(value),
                 ("guarantee", DeValue::String(_)) => self.guarantee(value),
-                ("rpc", DeValue::String(_)) => self.not_yet("rpc", key.span()),
+                ("rpc", DeValue::String(_)) => file.rpc = self.text(value),
                 ("ignore", DeValue::Array(_)) => file.ignore = self.ignores(value),
                 ("failures", _) => self.wrong_type(value, "true or false"),
                 ("ignore", _) => self.wrong_type(value, "a list of tables"),
@@ -72,18 +72,17 @@ impl Walker<'_> {
         let mut ignores = Vec::new();
         for (element, table) in self.tables(value) {
             let mut ignore = Ignore::default();
-            let mut why = false;
             for (key, value) in table {
                 match &**key.get_ref() {
                     "when" => ignore.when = self.list(value),
-                    "why" => why = self.text(value).is_some_and(|why| !why.value.trim().is_empty()),
+                    "why" => ignore.why = self.text(value).map(|why| why.value.trim().to_owned()).unwrap_or_default(),
                     name => self.unknown_key(name, key.span(), &["when", "why"], "`ignore`"),
                 }
             }
             if ignore.when.is_empty() {
                 self.missing("when", "an `ignore`", element.clone());
             }
-            if !why {
+            if ignore.why.is_empty() {
                 self.missing("why", "an `ignore`", element);
             }
             ignores.push(ignore);

@@ -36,6 +36,7 @@ pub(crate) struct File {
     pub(crate) category: Option<Said>,
     pub(crate) prefix: List,
     pub(crate) graphql: Option<Said>,
+    pub(crate) rpc: Option<Said>,
     pub(crate) in_workspace: List,
     pub(crate) failures: Option<bool>,
     pub(crate) ignore: Vec<Ignore>,
@@ -47,6 +48,7 @@ pub(crate) struct File {
 #[derive(Debug, Default)]
 pub(crate) struct Ignore {
     pub(crate) when: List,
+    pub(crate) why: String,
 }
 
 #[derive(Clone, Debug, Default)]

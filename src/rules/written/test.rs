@@ -117,7 +117,7 @@ fn step(walker: &mut Walker<'_>, at: &Range<usize>, table: &DeTable<'_>, of: &st
             "status" => {
                 step.status = number(walker, value).and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
             }
-            "response" => step.response = Some(to_json(value.get_ref())),
+            "response" => step.response = Some(content(value)),
             "files" => step.files = files(walker, value),
             _ => body_key(walker, entry, &mut step),
         }
@@ -130,7 +130,7 @@ fn step(walker: &mut Walker<'_>, at: &Range<usize>, table: &DeTable<'_>, of: &st
 
 fn body_key(walker: &mut Walker<'_>, (key, value): Entry<'_, '_>, step: &mut Step) {
     let body = match &**key.get_ref() {
-        "body" => SentBody::Json(to_json(value.get_ref())),
+        "body" => SentBody::Json(content(value)),
         "form" => SentBody::Form(texts(walker, value)),
         "fields" => SentBody::Fields(texts(walker, value)),
         "raw" => SentBody::Raw(walker.text(value).map(|said| said.value).unwrap_or_default()),
@@ -144,6 +144,13 @@ fn body_key(walker: &mut Walker<'_>, (key, value): Entry<'_, '_>, step: &mut Ste
         );
     }
     step.sent = body;
+}
+
+/// A body as a TOML value; or as the text of a JSON object or list, for what TOML cannot say (`null`).
+fn content(value: &Spanned<DeValue<'_>>) -> Json {
+    let json = to_json(value.get_ref());
+    let text = json.as_str().filter(|text| text.trim_start().starts_with(['{', '[']));
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(json)
 }
 
 /// A table of texts; a list gives a name several values.
@@ -210,7 +217,7 @@ fn fetched(walker: &mut Walker<'_>, value: &Spanned<DeValue<'_>>) -> Option<Fetc
             "status" => {
                 fetched.status = number(walker, value).and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
             }
-            "response" => fetched.response = Some(to_json(value.get_ref())),
+            "response" => fetched.response = Some(content(value)),
             "after_ms" => fetched.after_ms = number(walker, value).unwrap_or(0),
             name => walker.unknown_key(name, key.span(), &["status", "response", "after_ms"], "`fetched`"),
         }

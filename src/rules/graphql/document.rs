@@ -1,7 +1,6 @@
-//! GraphQL requests: each top-level field of each operation with its arguments.
+//! The text of a GraphQL query: each top-level field of its operation with its arguments.
 //!
-//! Reads single operations and batches, aliases, variables, fragments at the
-//! top, `@skip` and `@include`. The operation's name is not believed: the
+//! Reads aliases, variables, fragments at the top, `@skip` and `@include`. The operation's name is not believed: the
 //! fields say what is done.
 
 use std::cell::RefCell;
@@ -11,8 +10,8 @@ use apollo_parser::Parser;
 use apollo_parser::cst::{self, CstNode};
 use minijinja::Value;
 
-use super::body::table;
-use super::expression::dig;
+use crate::rules::body::table;
+use crate::rules::expression::dig;
 
 /// A document longer than this many tokens, or nested deeper, is not read.
 const MOST_TOKENS: usize = 20_000;
@@ -22,44 +21,16 @@ const MOST_FIELDS: usize = 1_000;
 
 /// One top-level field of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Field {
-    pub(crate) mutation: bool,
-    pub(crate) name: String,
+pub(super) struct Field {
+    pub(super) mutation: bool,
+    pub(super) name: String,
     /// Under which key its result stands in `data`.
-    pub(crate) key: String,
-    pub(crate) input: Value,
-    /// Which operation of a batch.
-    pub(crate) operation: usize,
+    pub(super) key: String,
+    pub(super) input: Value,
 }
 
-/// The fields of a request body; an error says why they cannot be told.
-pub(crate) fn fields(body: &Value) -> Result<Vec<Field>, String> {
-    let batch = body.kind() == minijinja::value::ValueKind::Seq;
-    let operations: Vec<Value> =
-        if batch { body.try_iter().map(Iterator::collect).unwrap_or_default() } else { vec![body.clone()] };
-    let mut fields = Vec::new();
-    for (number, operation) in operations.iter().enumerate() {
-        let query = dig(operation, "query");
-        let Some(query) = query.as_str() else {
-            return Err(if dig(operation, "extensions.persistedQuery").is_undefined() {
-                "the request holds no GraphQL query".to_owned()
-            } else {
-                "the GraphQL query was sent by its hash only".to_owned()
-            });
-        };
-        let name = dig(operation, "operationName");
-        read(query, name.as_str(), &dig(operation, "variables"), number, &mut fields)?;
-    }
-    Ok(fields)
-}
-
-fn read(
-    query: &str,
-    wanted: Option<&str>,
-    variables: &Value,
-    operation: usize,
-    fields: &mut Vec<Field>,
-) -> Result<(), String> {
+/// The fields of a query's text; an error says why they cannot be told.
+pub(super) fn fields(query: &str, wanted: Option<&str>, variables: &Value) -> Result<Vec<Field>, String> {
     let tree = Parser::new(query).token_limit(MOST_TOKENS).recursion_limit(DEEPEST).parse();
     if let Some(error) = tree.errors().next() {
         return Err(format!("the GraphQL query cannot be read (at byte {})", error.index()));
@@ -77,8 +48,12 @@ fn read(
     };
     let mutation = found.operation_type().is_some_and(|kind| kind.mutation_token().is_some());
     let (defaults, spread) = (defaults(&found), RefCell::default());
-    let reader = Reader { document: &document, variables, defaults, operation, mutation, spread };
-    found.selection_set().map_or(Ok(()), |selections| reader.selections(&selections, 0, fields))
+    let reader = Reader { document: &document, variables, defaults, mutation, spread };
+    let mut fields = Vec::new();
+    match found.selection_set() {
+        Some(selections) => reader.selections(&selections, 0, &mut fields).map(|()| fields),
+        None => Ok(fields),
+    }
 }
 
 /// The default values of an operation's variables.
@@ -96,7 +71,6 @@ struct Reader<'a> {
     document: &'a cst::Document,
     variables: &'a Value,
     defaults: Vec<(String, cst::Value)>,
-    operation: usize,
     mutation: bool,
     /// Fragments that were followed: each once, as the platform does (GraphQL section 6.3.2, visitedFragments).
     /// They may name each other in a circle, or double with each step.
@@ -115,9 +89,7 @@ impl Reader<'_> {
             match selection {
                 cst::Selection::Field(field) if self.included(field.directives()) => {
                     // Selections of one response key are one field.
-                    let known = |field: &Field| {
-                        fields.iter().any(|other| other.operation == field.operation && other.key == field.key)
-                    };
+                    let known = |field: &Field| fields.iter().any(|other| other.key == field.key);
                     if let Some(field) = self.field(&field).filter(|field| !known(field)) {
                         fields.push(field);
                     }
@@ -153,13 +125,7 @@ impl Reader<'_> {
         let name = field.name()?.text().to_string();
         let alias = field.alias().and_then(|alias| alias.name()).map(|alias| alias.text().to_string());
         let input = self.arguments(field.arguments());
-        Some(Field {
-            mutation: self.mutation,
-            key: alias.unwrap_or_else(|| name.clone()),
-            name,
-            input,
-            operation: self.operation,
-        })
+        Some(Field { mutation: self.mutation, key: alias.unwrap_or_else(|| name.clone()), name, input })
     }
 
     fn arguments(&self, arguments: Option<cst::Arguments>) -> Value {
@@ -232,9 +198,14 @@ mod tests {
     use super::*;
     use crate::rules::body::json;
 
+    fn read(body: &serde_json::Value) -> Result<Vec<Field>, String> {
+        let body = json(body.to_string().as_bytes()).unwrap();
+        let name = dig(&body, "operationName");
+        fields(dig(&body, "query").as_str().unwrap(), name.as_str(), &dig(&body, "variables"))
+    }
+
     fn told(body: serde_json::Value) -> Vec<(String, String, String)> {
-        let fields = fields(&json(body.to_string().as_bytes()).unwrap()).unwrap();
-        fields.into_iter().map(|field| (field.name, field.key, field.input.to_string())).collect()
+        read(&body).unwrap().into_iter().map(|field| (field.name, field.key, field.input.to_string())).collect()
     }
 
     #[test]
@@ -251,15 +222,11 @@ mod tests {
 
     #[test]
     fn fragments_and_directives_are_followed_and_the_name_is_not_believed() {
-        let body = serde_json::json!([
-            { "operationName": "Harmless", "query": "mutation Harmless { ...F ... on Mutation { d } s @skip(if: true) i @include(if: $no) } fragment F on Mutation { c(n: 1) ...F }", "variables": { "no": false } },
-            { "query": "{ me { id } }" },
-        ]);
-        let told: Vec<String> = told(body).into_iter().map(|field| field.0).collect();
-        assert!(
-            told.contains(&"c".to_owned()) && told.contains(&"d".to_owned()) && told.contains(&"me".to_owned()),
-            "{told:?}"
+        let body = serde_json::json!(
+            { "operationName": "Harmless", "query": "mutation Harmless { ...F ... on Mutation { d } s @skip(if: true) i @include(if: $no) } fragment F on Mutation { c(n: 1) ...F }", "variables": { "no": false } }
         );
+        let told: Vec<String> = told(body).into_iter().map(|field| field.0).collect();
+        assert!(told.contains(&"c".to_owned()) && told.contains(&"d".to_owned()), "{told:?}");
         assert!(!told.contains(&"s".to_owned()) && !told.contains(&"i".to_owned()), "{told:?}");
     }
 
@@ -278,7 +245,7 @@ mod tests {
 
     #[test]
     fn nothing_hides_behind_many_fragments_or_fields() {
-        let why = |body: serde_json::Value| fields(&json(body.to_string().as_bytes()).unwrap()).unwrap_err();
+        let why = |body: serde_json::Value| read(&body).unwrap_err();
         assert_eq!(told(behind(90, 1)).len(), 1);
         assert!(why(behind(300, 1)).contains("nested"));
         let many: String = (0..=MOST_FIELDS).map(|at| format!("a{at}: b ")).collect();
@@ -288,18 +255,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_says_why() {
-        let why = |body: serde_json::Value| fields(&json(body.to_string().as_bytes()).unwrap()).unwrap_err();
+        let why = |body: serde_json::Value| read(&body).unwrap_err();
         assert_eq!(why(serde_json::json!({ "query": "mutation {" })), "the GraphQL query cannot be read (at byte 10)");
-        assert_eq!(
-            why(serde_json::json!({ "extensions": { "persistedQuery": { "sha256Hash": "x" } } })),
-            "the GraphQL query was sent by its hash only"
-        );
     }
 
     proptest! {
         #[test]
         fn no_query_makes_it_panic(query in "[a-z{}()$:!\"\\\\. @#\\[\\]0-9]{0,80}") {
-            let _ = fields(&table(vec![("query", Value::from(query))]));
+            let _ = fields(&query, None, &Value::UNDEFINED);
         }
     }
 }
