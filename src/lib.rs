@@ -17,6 +17,7 @@
 pub mod clock;
 pub mod event;
 pub mod exchange;
+pub mod ledger;
 pub mod memory;
 pub mod outgoing;
 pub mod problem;
@@ -30,6 +31,8 @@ pub mod record;
 pub mod read;
 
 pub mod pipeline;
+
+pub mod authoring;
 
 pub mod cli;
 pub mod config;

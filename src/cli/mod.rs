@@ -4,6 +4,7 @@
 //! 2 usage; 4 cannot reach or not allowed; 78 `serve` refuses its configuration.
 
 mod check;
+mod coverage;
 mod export;
 mod filters;
 mod fmt;
@@ -48,6 +49,8 @@ enum Command {
     Fmt(fmt::Arguments),
     /// Run the tests inside the rule files.
     Test(test::Arguments),
+    /// Which routes that change something have a rule, are left out, or are unmapped.
+    Coverage(coverage::Arguments),
     /// Print the events that a recording (HAR) gives.
     Replay(replay::Arguments),
     /// Print events of the store.
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Tail(arguments) => query::tail(&arguments),

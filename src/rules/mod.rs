@@ -10,6 +10,7 @@
 mod body;
 mod call;
 mod cases;
+mod covers;
 mod derive;
 mod element;
 mod expression;
@@ -46,6 +47,7 @@ use crate::memory::{Lesson, Recall};
 use crate::problem::{self, Level, Problem, SourceFile};
 
 pub use cases::{CaseResult, Difference};
+pub use covers::Cover;
 pub use lookup::Lookup;
 pub use source::read_files;
 

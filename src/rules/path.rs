@@ -17,6 +17,8 @@ use super::route::{Wrong, is_name};
 /// A path with parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
+    /// As it was written.
+    pub(crate) text: Arc<str>,
     pub(crate) segments: Vec<Segment>,
     /// The parameters' names, in order.
     pub(crate) names: Arc<[Arc<str>]>,
@@ -79,7 +81,7 @@ impl Template {
                 return Err(Wrong { what: format!("`{{{name}}}` stands twice in one path"), at: 0..text.len() });
             }
         }
-        Ok(Template { segments, names: names.into() })
+        Ok(Template { text: text.into(), segments, names: names.into() })
     }
 
     /// Its text without the parameters' names: two templates of one shape match the same paths.

@@ -233,8 +233,7 @@ pub(crate) struct Leaf {
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) rules: Vec<Bound>,
-    /// Why it is left out.
-    pub(crate) ignored: Option<Arc<str>>,
+    pub(crate) ignored: Option<Ignored>,
     pub(crate) teachers: Vec<Teacher>,
     pub(crate) learns: Vec<(usize, Arc<Place>)>,
     pub(crate) seen: Vec<(usize, Arc<Place>)>,
@@ -243,6 +242,13 @@ pub(crate) struct Entry {
     pub(crate) wants_response: bool,
     /// What anything here asks for.
     pub(crate) asks: Asks,
+}
+
+/// A route that is left out.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored {
+    pub(crate) why: Arc<str>,
+    pub(crate) place: Arc<Place>,
 }
 
 /// Which facts somebody asks for, of those that are put together only then.
@@ -291,6 +297,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// As it was written, with the prefix: `/documents/{id}`, or the name of a call.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Place::Path(template) => &template.text,
+            Place::Call(name) => &name.text,
+        }
+    }
+
     pub(crate) fn names(&self) -> &Arc<[Arc<str>]> {
         match self {
             Place::Path(template) => &template.names,

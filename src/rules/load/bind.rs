@@ -11,7 +11,7 @@ use crate::rules::call::Sort;
 use crate::rules::matcher::Matcher;
 use crate::rules::path::{Segment, Template};
 use crate::rules::ready::{
-    Action, Bound, Endpoint, Entry, Identity, Learn, OnRoute, Place, Ready, Target, Teacher, Whose,
+    Action, Bound, Endpoint, Entry, Identity, Ignored, Learn, OnRoute, Place, Ready, Target, Teacher, Whose,
 };
 use crate::rules::written::{self, File, List, Said};
 
@@ -93,7 +93,11 @@ impl Binder {
             return;
         }
         let names = template.names.iter().take(template.names.len().saturating_sub(1)).cloned().collect();
-        let collection = Arc::new(Template { segments: before.to_vec(), names });
+        let collection = Arc::new(Template {
+            text: template.text.rsplit_once('/').map_or("", |(before, _)| before).into(),
+            segments: before.to_vec(),
+            names,
+        });
         self.standing.entry(loose_shape(before)).or_default().push((kind, Whose::Collection { exact: false }));
         let leaf = self.leaf(&collection);
         for method in AT_COLLECTION {
@@ -253,7 +257,7 @@ impl Binder {
 /// What is put into an entry.
 pub(super) enum Put {
     Rule(Bound),
-    Ignore(Arc<str>),
+    Ignore(Arc<str>, Arc<Place>),
     Seen(usize, Arc<Place>),
     Learn(usize, Arc<Place>),
 }
@@ -263,7 +267,7 @@ impl Put {
         match self {
             Put::Rule(bound) if entry.rules.iter().any(|other| other.action == bound.action) => {}
             Put::Rule(bound) => entry.rules.push(bound),
-            Put::Ignore(why) => entry.ignored = Some(why),
+            Put::Ignore(why, place) => entry.ignored = Some(Ignored { why, place }),
             Put::Seen(number, place) => entry.seen.push((number, place)),
             Put::Learn(number, place) => entry.learns.push((number, place)),
         }
@@ -286,7 +290,7 @@ impl Compiler {
         for ignore in &file.ignore {
             let why: Arc<str> = ignore.why.as_str().into();
             for said in &ignore.when {
-                binder.each_entry(self, here, said, |_, _, _| Some(Put::Ignore(Arc::clone(&why))));
+                binder.each_entry(self, here, said, |_, _, place| Some(Put::Ignore(Arc::clone(&why), place)));
             }
         }
         for shape in &file.kinds {
