@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::sources::{self, ConfigFile};
-use super::{CONFIGURATION, GOOD, NEGATIVE};
+use super::{CONFIGURATION, GOOD, NEGATIVE, USAGE};
 use crate::authoring::coverage::{Report, Row};
 use crate::authoring::openapi::Description;
 use crate::capture::har;
@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     } else if let Some(path) = &arguments.har {
         Report::of_exchanges(&rules, har::read(path)?.iter())
     } else {
-        unimplemented!("--store")
+        eprintln!("sidetrail: say of what: --har FILE or --openapi FILE");
+        return Ok(USAGE);
     };
     let mut out = std::io::stdout().lock();
     match arguments.format {
