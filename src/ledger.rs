@@ -61,6 +61,8 @@ pub enum Route<'a> {
     Ruled(&'a str),
     /// No rule: the path as sent, without the query.
     Path(&'a str),
+    /// A call of a GraphQL or JSON-RPC endpoint, with or without a rule; the method is `mutation` or `rpc`.
+    Call(&'a str),
 }
 
 /// The running ledger. One for a whole process; shared by reference.
@@ -70,6 +72,7 @@ pub struct Ledger(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     ruled: BTreeMap<Box<str>, Methods>,
+    calls: BTreeMap<Box<str>, Methods>,
     root: Node,
     lines: usize,
     left_out: u64,
@@ -101,19 +104,18 @@ impl Ledger {
     pub fn preload(&self, lines: Vec<Line>) {
         for line in lines {
             // Folded words stay what they are; a rule's template is told from a path by nothing, and need not be.
-            self.add(&line.method, Route::Path(&line.route), line.traffic);
+            let route = if line.route.starts_with('/') { Route::Path(&line.route) } else { Route::Call(&line.route) };
+            self.add(&line.method, route, line.traffic);
         }
     }
 
     fn add(&self, method: &str, route: Route<'_>, traffic: Traffic) {
         let mut inner = self.lock();
-        let Inner { ruled, root, lines, .. } = &mut *inner;
+        let Inner { ruled, calls, root, lines, .. } = &mut *inner;
         let room = *lines < LINES;
         let added = match route {
-            Route::Ruled(template) if ruled.contains_key(template) || room => {
-                count(ruled.entry(template.into()).or_default(), method, traffic, room)
-            }
-            Route::Ruled(_) => Added::NoRoom,
+            Route::Ruled(template) => count_at(ruled, template, method, traffic, room),
+            Route::Call(name) => count_at(calls, cut(name), method, traffic, room),
             Route::Path(path) => root.add(path, method, traffic, room),
         };
         match added {
@@ -127,7 +129,7 @@ impl Ledger {
     pub fn lines(&self) -> Vec<Line> {
         let inner = self.lock();
         let mut lines = Vec::with_capacity(inner.lines);
-        for (route, methods) in &inner.ruled {
+        for (route, methods) in inner.ruled.iter().chain(&inner.calls) {
             lines.extend(methods.iter().map(|(method, traffic)| line(method, route, *traffic)));
         }
         inner.root.gather(&mut String::new(), &mut lines);
@@ -154,7 +156,12 @@ impl Inner {
     fn make_room(&mut self, requests: u64) {
         self.left_out += requests;
         self.left_out += self.root.forget_failures();
-        self.lines = self.ruled.values().map(Vec::len).sum::<usize>() + self.root.lines();
+        for methods in self.calls.values_mut() {
+            self.left_out += forget_failures(methods);
+        }
+        self.calls.retain(|_, methods| !methods.is_empty());
+        let of = |routes: &BTreeMap<Box<str>, Methods>| routes.values().map(Vec::len).sum::<usize>();
+        self.lines = of(&self.ruled) + of(&self.calls) + self.root.lines();
     }
 }
 
@@ -162,6 +169,37 @@ enum Added {
     Known,
     Fresh,
     NoRoom,
+}
+
+fn count_at(
+    routes: &mut BTreeMap<Box<str>, Methods>,
+    route: &str,
+    method: &str,
+    traffic: Traffic,
+    room: bool,
+) -> Added {
+    match routes.get_mut(route) {
+        Some(methods) => count(methods, method, traffic, room),
+        None if room => count(routes.entry(route.into()).or_default(), method, traffic, room),
+        None => Added::NoRoom,
+    }
+}
+
+/// A name as it is kept: nobody's is longer.
+fn cut(name: &str) -> &str {
+    let end = name.char_indices().nth(LONGEST).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or(name)
+}
+
+/// Lets go of what never succeeded; how many requests that were.
+fn forget_failures(methods: &mut Methods) -> u64 {
+    let mut gone = 0;
+    methods.retain(|(_, traffic)| {
+        let stays = traffic.succeeded > 0;
+        gone += if stays { 0 } else { traffic.requests };
+        stays
+    });
+    gone
 }
 
 fn count(methods: &mut Methods, method: &str, traffic: Traffic, room: bool) -> Added {
@@ -238,12 +276,7 @@ impl Node {
 
     /// How many requests went with what never succeeded.
     fn forget_failures(&mut self) -> u64 {
-        let mut gone = 0;
-        self.methods.retain(|(_, traffic)| {
-            let stays = traffic.succeeded > 0;
-            gone += if stays { 0 } else { traffic.requests };
-            stays
-        });
+        let mut gone = forget_failures(&mut self.methods);
         self.below.retain(|_, node| {
             gone += node.forget_failures();
             !node.methods.is_empty() || !node.below.is_empty()

@@ -21,8 +21,10 @@ pub(crate) struct Migration {
 }
 
 /// In order; a released one is never edited.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "store", sql: include_str!("migrations/0001_store.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "store", sql: include_str!("migrations/0001_store.sql") },
+    Migration { number: 2, name: "route", sql: include_str!("migrations/0002_route.sql") },
+];
 
 /// Checks the file and brings it up to `migrations`.
 pub(crate) fn migrate(conn: &mut Connection, migrations: &[Migration], clock: &Clock) -> Result<(), OpenError> {

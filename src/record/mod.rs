@@ -26,6 +26,7 @@ mod plan;
 mod queue;
 mod recorder;
 mod rollup;
+mod routes;
 mod search;
 mod select;
 mod sieve;

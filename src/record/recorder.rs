@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::ledger::Line;
 use crate::memory::{Key, Lesson};
 use crate::record::landing::Answer;
 use crate::record::metrics::Numbers;
@@ -81,6 +82,7 @@ pub(crate) struct Shared {
     /// The second in which it was last said that events are not in the store.
     complained: AtomicI64,
     lessons: Mutex<Lessons>,
+    routes: Mutex<Option<Vec<Line>>>,
     held: Mutex<Vec<Arc<[Entry]>>>,
     trouble: Mutex<Option<String>>,
     /// Released when the last of both sides goes.
@@ -97,6 +99,7 @@ impl Shared {
             newest: AtomicI64::new(0),
             complained: AtomicI64::new(0),
             lessons: Mutex::default(),
+            routes: Mutex::default(),
             held: Mutex::default(),
             trouble: Mutex::default(),
             _lock: lock,
@@ -109,6 +112,10 @@ impl Shared {
 
     pub(crate) fn take_lessons(&self) -> Lessons {
         std::mem::take(&mut held_of(&self.lessons))
+    }
+
+    pub(crate) fn take_routes(&self) -> Option<Vec<Line>> {
+        held_of(&self.routes).take()
     }
 
     /// What is kept in memory alone.
@@ -207,6 +214,11 @@ impl Recorder {
     /// Forgets things that memory let go.
     pub fn forget(&self, keys: Vec<Key>) {
         held_of(&self.0.shared.lessons).forget(keys);
+    }
+
+    /// Keeps which routes are used, in the place of what was kept; goes to disk when the writer is idle.
+    pub fn keep_routes(&self, lines: Vec<Line>) {
+        *held_of(&self.0.shared.routes) = Some(lines);
     }
 
     /// How the writing half is.

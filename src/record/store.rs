@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::ledger::Line;
 use crate::memory::{Key, Thing};
 use crate::record::canonical::Damaged;
 use crate::record::census::Census;
@@ -20,7 +21,7 @@ use crate::record::select::{Part, Snapshot};
 use crate::record::stop::{self, Stop};
 use crate::record::texts::Texts;
 use crate::record::token::{self, RevokeError, Right, Token, Which};
-use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, rollup, sqlite, things};
+use crate::record::{OpenError, Settings, StoreError, facet, histogram, migrate, rollup, routes, sqlite, things};
 
 /// Idle connections that are kept.
 const POOL: usize = 4;
@@ -86,6 +87,11 @@ impl Store {
     /// The things that were remembered, most recently seen first, at most `limit`.
     pub fn things(&self, limit: usize) -> Result<Vec<(Key, Thing)>, StoreError> {
         self.ask(|asked| things::list(asked.conn, limit))
+    }
+
+    /// Which routes of the platform are used, as far as it was kept.
+    pub fn routes(&self) -> Result<Vec<Line>, StoreError> {
+        self.ask(|asked| routes::list(asked.conn))
     }
 
     /// Events in order, at most `limit`, beyond `after` (keyset).

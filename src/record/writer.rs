@@ -22,7 +22,7 @@ use crate::record::queue::{Entry, Job, Taken};
 use crate::record::recorder::Shared;
 use crate::record::sqlite::OpenFiles;
 use crate::record::texts::Numbers;
-use crate::record::{sqlite, things};
+use crate::record::{routes, sqlite, things};
 
 /// Events a transaction takes at most: fsync costs nothing any more, and nobody waits longer than needed.
 const BATCH: usize = 1_024;
@@ -184,6 +184,7 @@ impl Writer {
         }
         self.bring_home();
         self.keep_lessons();
+        self.keep_routes();
         self.index(SIZE);
         if let Err(error) = sqlite::shorten_wal(&self.conn, WAL, PATIENCE) {
             tracing::warn!(%error, "the store's WAL cannot be shortened");
@@ -219,6 +220,14 @@ impl Writer {
             Ok(0) => tracing::info!("the spilled events are in the store"),
             Ok(torn) => tracing::error!(torn, "lines of the spill file are unreadable; the others are in the store"),
             Err(error) => tracing::warn!(%error, "the spilled events cannot be written yet"),
+        }
+    }
+
+    fn keep_routes(&mut self) {
+        let Some(lines) = self.shared.take_routes() else { return };
+        let conn = &self.conn;
+        if let Err(error) = transact(conn, || routes::keep(conn, &lines)) {
+            tracing::warn!(%error, "which routes are used cannot be kept; the next time may tell");
         }
     }
 

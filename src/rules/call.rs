@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
+use super::Called;
 use super::derive::Run;
 use super::graphql::{self, persisted::Passed};
 use super::operation::{Operation, Whole};
@@ -22,6 +23,21 @@ pub(crate) enum Sort {
     Mutation,
     Query,
     Rpc,
+}
+
+impl Sort {
+    /// The word of a route.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Sort::Mutation => "mutation",
+            Sort::Query => "query",
+            Sort::Rpc => "rpc",
+        }
+    }
+
+    pub(crate) fn of(word: &str) -> Option<Sort> {
+        [Sort::Mutation, Sort::Query, Sort::Rpc].into_iter().find(|sort| sort.word() == word)
+    }
 }
 
 /// One call of a request.
@@ -89,6 +105,10 @@ impl<'a> Run<'a> {
     }
 
     fn call(&mut self, endpoint: &'a Endpoint, call: &Call) {
+        if call.sort != Sort::Query {
+            let succeeded = self.whole.ended(call).outcome == Outcome::Success;
+            self.derived.calls.push(Called { sort: call.sort.word(), name: call.name.clone(), succeeded });
+        }
         let Some(entry) = endpoint.calls(call.sort).find(&call.name) else { return };
         let asks = entry.asks;
         if entry.ignored.is_none() {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::call::Sort;
 use super::ready::Entry;
 use super::{Found, RuleSet};
 
@@ -31,7 +32,12 @@ pub enum Cover {
 
 impl RuleSet {
     /// What the set says of a method at a path (without a query).
+    /// A call has the method `mutation`, `query` or `rpc`, and its name for a path.
     pub fn covers(&self, method: &str, path: &str) -> Cover {
+        if let Some(sort) = Sort::of(method) {
+            let found = self.ready.endpoints.iter().find_map(|endpoint| endpoint.calls(sort).find(path));
+            return found.map_or(Cover::Unmapped, |entry| self.cover_of(entry));
+        }
         let mut cover = Cover::Unmapped;
         self.ready.matcher.walk(path, &mut |leaf| {
             let Some(leaf) = self.ready.leaves.get(leaf) else { return ControlFlow::Continue(()) };

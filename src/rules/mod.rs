@@ -72,6 +72,19 @@ pub struct Derived {
     pub lessons: Vec<Lesson>,
     /// Credentials that were tied to a person.
     pub sightings: Vec<Sighting>,
+    /// Calls that may change something, of a GraphQL or JSON-RPC endpoint, whether a rule stands there or not.
+    pub calls: Vec<Called>,
+}
+
+/// One call of a GraphQL or JSON-RPC endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// `mutation` or `rpc`.
+    pub sort: &'static str,
+    /// The field's or method's name.
+    pub name: String,
+    /// Whether it did what it should.
+    pub succeeded: bool,
 }
 
 /// Credentials that an exchange tied to a person (`[[identity.seen]]`).

@@ -19,7 +19,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("rules", &["clock", "event", "exchange", "memory", "problem"]),
     ("identity", &["clock", "event", "exchange", "memory", "outgoing", "problem"]),
     // Not `exchange`: raw bodies cannot reach the store.
-    ("record", &["clock", "event", "memory"]),
+    ("record", &["clock", "event", "ledger", "memory"]),
     ("read", &["clock", "event", "identity", "problem", "record"]),
     ("pipeline", &["capture", "clock", "event", "exchange", "identity", "memory", "outgoing", "record", "rules"]),
     ("config", &["capture", "identity", "memory", "problem", "read", "record", "rules"]),

@@ -7,8 +7,9 @@ mod troubles;
 use std::path::Path;
 
 use sidetrail::clock::Clock;
+use sidetrail::ledger::{Ledger, Route};
 use sidetrail::record::query::{Filter, Order, Scope, Stored};
-use sidetrail::record::{Recorder, RevokeError, Right, Settings, Stop, Store, StoreError, Which, open};
+use sidetrail::record::{OpenError, Recorder, RevokeError, Right, Settings, Stop, Store, StoreError, Which, open};
 
 /// Settings of a store in `folder`.
 pub(crate) fn settings(folder: &Path) -> Settings {
@@ -152,6 +153,31 @@ async fn what_memory_learned_survives_a_restart() {
         serde_json::Value::Object(things[0].1.fields.clone()),
         serde_json::json!({"status": "draft", "owner": null})
     );
+}
+
+#[tokio::test]
+async fn which_routes_are_used_survives_a_restart_and_a_store_of_an_older_version_learns_to_keep_it() {
+    let folder = tempfile::tempdir().unwrap();
+    store_in(folder.path()).0.close().await;
+    let older = rusqlite::Connection::open(folder.path().join("log.db")).unwrap();
+    older.execute_batch("DROP TABLE route; DELETE FROM migration WHERE number > 1").unwrap();
+    drop(older);
+    assert!(matches!(Store::open_existing(&settings(folder.path())), Err(OpenError::Older { found: 1, .. })));
+
+    let (recorder, store) = store_in(folder.path());
+    assert_eq!(store.routes().unwrap(), []);
+    let ledger = Ledger::default();
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    ledger.note("POST", Route::Path("/api/documents/7/tags"), Some(201), at);
+    ledger.note("PUT", Route::Ruled("/api/documents/{id}"), None, at);
+    ledger.note("mutation", Route::Call("createSecret"), Some(200), at);
+    recorder.keep_routes(ledger.lines());
+    recorder.keep_routes(ledger.lines());
+    recorder.close().await;
+    let again = Ledger::default();
+    again.preload(store_in(folder.path()).1.routes().unwrap());
+    assert_eq!(again.lines(), ledger.lines());
+    assert_eq!(again.lines().len(), 3);
 }
 
 #[tokio::test]
