@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::sources::{self, ConfigFile};
-use super::{CONFIGURATION, GOOD, NEGATIVE, USAGE};
+use super::{CONFIGURATION, GOOD, NEGATIVE};
 use crate::authoring::coverage::{Report, Row};
 use crate::authoring::openapi::Description;
 use crate::capture::har;
+use crate::ledger::Ledger;
+use crate::record::Store;
 
-/// `coverage --har F | --openapi F`
+/// `coverage [--har F | --openapi F | --store]`
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Of a recording (HAR)
@@ -20,6 +22,9 @@ pub(crate) struct Arguments {
     /// Of an API's description (OpenAPI 3.0 or 3.1, JSON or YAML)
     #[arg(long, value_name = "FILE", conflicts_with = "har")]
     openapi: Option<PathBuf>,
+    /// Of what passed through, as the store keeps it [default]
+    #[arg(long, conflicts_with_all = ["har", "openapi"])]
+    store: bool,
     /// Rule files and folders [default: those of the configuration]
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
@@ -55,8 +60,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     } else if let Some(path) = &arguments.har {
         Report::of_exchanges(&rules, har::read(path)?.iter())
     } else {
-        eprintln!("sidetrail: say of what: --har FILE or --openapi FILE");
-        return Ok(USAGE);
+        let ledger = Ledger::default();
+        ledger.preload(Store::open_existing(&config.store)?.routes()?);
+        Report::of_traffic(&rules, ledger.lines(), ledger.left_out())
     };
     let mut out = std::io::stdout().lock();
     match arguments.format {

@@ -34,6 +34,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "event",
             "exchange",
             "identity",
+            "ledger",
             "memory",
             "outgoing",
             "pipeline",

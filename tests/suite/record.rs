@@ -175,7 +175,7 @@ async fn which_routes_are_used_survives_a_restart_and_a_store_of_an_older_versio
     recorder.keep_routes(ledger.lines());
     recorder.close().await;
     let again = Ledger::default();
-    again.preload(store_in(folder.path()).1.routes().unwrap());
+    again.preload(Store::open_existing(&settings(folder.path())).unwrap().routes().unwrap());
     assert_eq!(again.lines(), ledger.lines());
     assert_eq!(again.lines().len(), 3);
 }
