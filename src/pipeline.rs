@@ -6,6 +6,7 @@
 //! event is on disk (or in the spill file, and counted) when the future of
 //! [`Witness::observe`] is done.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::rules::{Caller, Derived, Found, Lookup, RuleSet};
 
 /// The fields of a request that a look-up carries on, beside the Host of the platform.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "x-api-key", "accept-language"];
+/// How often it is looked whether a job was given up.
+const GIVE_UP_EVERY: Duration = Duration::from_secs(30);
 /// An answer larger than this is not read: a thing's name is not in it.
 const LOOKUP_BYTES: usize = 262_144;
 
@@ -84,6 +87,17 @@ impl Pipeline {
         };
         let inquiry = inner.ask_who(matched.found, &exchange.request);
         inner.conclude(matched, exchange, inquiry, &[]).await
+    }
+
+    /// Now and then records the jobs whose end nobody saw in time. Never ends.
+    pub async fn give_up_jobs(&self, clock: &Clock) -> Infallible {
+        loop {
+            tokio::time::sleep(GIVE_UP_EVERY).await;
+            let mut derived = self.0.rules.give_up(&self.0.memory, clock.now());
+            self.0.learn(std::mem::take(&mut derived.lessons));
+            // Nobody waits for it: what cannot be kept is counted, and logged by the recorder.
+            let _ = self.0.keep(derived).await;
+        }
     }
 
     /// Announces the pipeline's counters.

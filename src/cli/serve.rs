@@ -292,9 +292,16 @@ fn facts(rules: &RuleSet) -> read::Rules {
 }
 
 fn serve_proxy(sidecar: Sidecar, pipeline: Pipeline, clock: Clock, stop: CancellationToken) {
-    let served = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .and_then(|runtime| runtime.block_on(sidecar.run(Arc::new(pipeline), clock, stop)));
+    let served = tokio::runtime::Builder::new_current_thread().enable_time().build().and_then(|runtime| {
+        let jobs = pipeline.clone();
+        let proxy = sidecar.run(Arc::new(pipeline), clock.clone(), stop);
+        runtime.block_on(async {
+            tokio::select! {
+                served = proxy => served,
+                never = jobs.give_up_jobs(&clock) => match never {},
+            }
+        })
+    });
     if let Err(error) = served {
         tracing::error!(%error, "the proxy ended");
     }

@@ -37,6 +37,11 @@ impl ByUse {
         self.slots.len()
     }
 
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Arc<Thing>)> {
+        self.slots.iter().map(|slot| (&slot.key, &slot.thing))
+    }
+
     /// About how many bytes they take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

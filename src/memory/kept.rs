@@ -85,6 +85,15 @@ impl Memory {
         learned
     }
 
+    /// The things of a kind. Looks at all that is known.
+    pub fn of_kind(&self, kind: &str) -> Vec<(Key, Arc<Thing>)> {
+        self.lock()
+            .iter()
+            .filter(|(key, _)| *key.kind == *kind)
+            .map(|(key, thing)| (key.clone(), Arc::clone(thing)))
+            .collect()
+    }
+
     /// How many things are known.
     pub fn len(&self) -> usize {
         self.lock().len()

@@ -7,11 +7,11 @@ use minijinja::Value;
 
 use super::Called;
 use super::derive::Run;
+use super::entry::{Asks, Endpoint, Place};
 use super::graphql::{self, persisted::Passed};
 use super::operation::{Operation, Whole};
-use super::ready::{Asks, Endpoint, Place};
 use super::scope::Frame;
-use super::{learn, rpc};
+use super::{job, learn, rpc};
 use crate::event::Outcome;
 
 /// Calls that are read of one request. That there were more is said, never silently less.
@@ -117,6 +117,10 @@ impl<'a> Run<'a> {
         for (number, place) in &entry.learns {
             let operation = self.whole.call_operation(place, call, asks);
             learn::from_elsewhere(self, *number, &operation);
+        }
+        for (number, place) in &entry.jobs {
+            let operation = self.whole.call_operation(place, call, asks);
+            job::polled(self, *number, place, &operation);
         }
         for (number, place) in &entry.seen {
             let operation = self.whole.call_operation(place, call, asks);

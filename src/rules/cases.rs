@@ -13,7 +13,8 @@ use regex::Regex;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::ready::{Action, Place};
+use super::entry::Place;
+use super::ready::Action;
 use super::things::name_of;
 use super::written::{Fetched, SentBody, Step, Test};
 use super::{Caller, Derived, Found, RuleSet};
@@ -171,7 +172,7 @@ impl World<'_> {
 
     /// One exchange, from the look-ups to what memory learns.
     fn exchange(&mut self, step: &Step, fetched: Option<&Fetched>) -> Option<Derived> {
-        self.clock += 1;
+        self.clock += step.after.map_or(1, |after| after.as_secs());
         let found = self.set.find(&step.method, &step.target)?;
         let exchange = exchange_of(step, self.clock);
         let lessons = self.look_up(found, &exchange, fetched);
@@ -216,6 +217,10 @@ fn exchange_of(step: &Step, clock: i64) -> Exchange {
     if let Some(media) = media.filter(|_| !typed) {
         headers.push(("content-type".into(), media.into()));
     }
+    let mut response = response_of(step.status, step.response.as_ref());
+    for (name, value) in &step.reply {
+        response.headers.push(name.clone(), value.clone());
+    }
     let started = Timestamp::from_second(clock).unwrap_or_default();
     Exchange {
         id: Uuid::from_u128(u128::from(clock.unsigned_abs())),
@@ -230,7 +235,7 @@ fn exchange_of(step: &Step, clock: i64) -> Exchange {
             client: None,
             peer_is_trusted: false,
         },
-        response: Some(response_of(step.status, step.response.as_ref())),
+        response: Some(response),
         end: End::Complete,
     }
 }

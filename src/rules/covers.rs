@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::call::Sort;
-use super::ready::Entry;
+use super::entry::Entry;
 use super::{Found, RuleSet};
 
 /// What a set says of one method at one path.

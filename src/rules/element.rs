@@ -6,9 +6,10 @@ use minijinja::Value;
 use serde_json::Map;
 
 use super::derive::elements;
+use super::entry::{Bound, Whose};
 use super::expression::{as_id, as_text, attribute, dig, is_there};
 use super::operation::Operation;
-use super::ready::{Action, Bound, By, Kind, Ready, Target, Whose};
+use super::ready::{Action, By, Kind, Ready, Target};
 use super::scope::{Frame, Known, Sent, thing_of};
 use super::template::{Absent, write_value};
 use super::things::{Stands, View, to_json};
@@ -149,6 +150,8 @@ pub(crate) struct Element<'a> {
     frame: Arc<Frame>,
     pub(crate) target: Option<Arc<Known>>,
     pub(crate) outcome: Outcome,
+    /// The job that will say how it ends.
+    pub(crate) job: Option<String>,
 }
 
 impl<'a> Element<'a> {
@@ -195,10 +198,18 @@ impl<'a> Element<'a> {
         if action.condition.as_ref().is_some_and(|condition| !condition.value(&frame).is_true()) {
             return None;
         }
-        let outcome = outcome(setting, &frame);
+        let mut outcome = outcome(setting, &frame);
+        let mut job = None;
+        if let Some(watched) = action.job.as_ref().filter(|_| outcome == Outcome::Success) {
+            job = as_id(&watched.id.value(&frame));
+            // Without a job it ended at once, unless the platform says itself that it did not.
+            if job.is_some() || setting.operation.facts.status.as_i64() == Some(202) {
+                outcome = Outcome::Pending;
+            }
+        }
         // A target of which neither id nor name is known says nothing.
         target = target.filter(|target| target.label().is_some());
-        Some(Element { setting, frame, target, outcome })
+        Some(Element { setting, frame, target, outcome, job })
     }
 
     pub(crate) fn workspace(&self) -> Option<&str> {
@@ -207,8 +218,13 @@ impl<'a> Element<'a> {
 
     /// The sentence, and what it lacks.
     pub(crate) fn sentence(&self) -> (Message, Vec<Missing>) {
+        self.sentence_of(self.outcome)
+    }
+
+    /// The sentence for an outcome that is not known yet.
+    pub(crate) fn sentence_of(&self, outcome: Outcome) -> (Message, Vec<Missing>) {
         let action = self.setting.action;
-        let failed = matches!(self.outcome, Outcome::Failure | Outcome::Denied);
+        let failed = matches!(outcome, Outcome::Failure | Outcome::Denied);
         let (text, prefix) = match &action.message_failed {
             Some(text) if failed => (text, ""),
             _ if failed => (&action.message, "Failed: "),

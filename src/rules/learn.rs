@@ -8,9 +8,10 @@ use minijinja::value::ValueKind;
 
 use super::derive::{Run, elements};
 use super::element::Element;
+use super::entry::Teacher;
 use super::expression::{as_id, as_text, attribute, dig};
 use super::operation::Operation;
-use super::ready::{Kind, Teacher};
+use super::ready::Kind;
 use super::things::View;
 use crate::event::Outcome;
 use crate::memory::Lesson;

@@ -9,9 +9,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body;
 use super::element::Setting;
+use super::entry::{Bound, Place, Whose};
 use super::expression::{as_id, attribute, dig};
 use super::operation::{Operation, Whole};
-use super::ready::{Action, Bound, Fetch, Kind, Place, Ready, Whose};
+use super::ready::{Action, Fetch, Kind, Ready};
 use super::things::View;
 use super::{Caller, Found, learn};
 use crate::event::Outcome;

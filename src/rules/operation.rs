@@ -9,8 +9,8 @@ use minijinja::value::Serde;
 
 use super::Caller;
 use super::body::{self, Content, pairs, table};
+use super::entry::Asks;
 use super::path::Template;
-use super::ready::Asks;
 use super::scope::{Facts, Frame, Known};
 use crate::event::Outcome;
 use crate::exchange::{End, Exchange, Headers, Request};

@@ -3,16 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::bind::Binder;
 use super::{Compiler, In, checks};
 use crate::problem::Problem;
+use crate::rules::entry::Bound;
 use crate::rules::expression::Chain;
-use crate::rules::ready::{Action, Bound, By, Target, With};
+use crate::rules::ready::{Action, By, Job, Target, With};
 use crate::rules::template::Text;
 use crate::rules::written::{self, File, List};
 
 /// Events of one request and one action, where the rule does not say.
 const DEFAULT_MAX_EVENTS: usize = 500;
+
+/// How long the end of a job is waited for, where the rule does not say.
+const DEFAULT_GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
 
 /// Names whose values no thing has a part in.
 const OF_THE_EXCHANGE: [&str; 12] =
@@ -95,6 +101,8 @@ impl Compiler {
             success: shape.success.as_ref().and_then(|said| self.expression(here, said)),
             message: shape.message.as_ref().and_then(|said| self.text(here, said)).unwrap_or_default(),
             message_failed: shape.message_failed.as_ref().and_then(|said| self.text(here, said)),
+            job: shape.job.as_ref().map(|job| self.job(here, job)),
+            coalesce: shape.coalesce,
             max_events: shape.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
             failures: shape.failures.or(here.file.failures).unwrap_or(true),
             generated: shape.generated,
@@ -105,6 +113,16 @@ impl Compiler {
         action.roots = roots_of(&action);
         action.each_asks_for_things = each_asks_for_things(&action);
         action
+    }
+
+    fn job(&mut self, here: In<'_>, job: &written::Job) -> Job {
+        checks::job(self, here, job);
+        Job {
+            id: self.chain(here, &job.id),
+            done: job.done.as_ref().and_then(|said| self.expression(here, said)),
+            success: job.success.as_ref().and_then(|said| self.expression(here, said)),
+            give_up: job.give_up.unwrap_or(DEFAULT_GIVE_UP),
+        }
     }
 
     fn target(&mut self, here: In<'_>, target: &written::Target) -> Target {
@@ -180,6 +198,7 @@ pub(crate) fn names_of(action: &Action) -> BTreeSet<Box<str>> {
     let mut names: BTreeSet<Box<str>> = BTreeSet::new();
     let mut chains: Vec<&Chain> = vec![&action.in_workspace];
     chains.extend(action.each.iter().chain(&action.join));
+    chains.extend(action.job.iter().map(|job| &job.id));
     chains.extend(action.lets.iter().map(|(_, chain)| chain));
     chains.extend(action.with.iter().flat_map(|with| [&with.id, &with.type_]));
     if let Target::Table { type_, id, name, .. } = &action.target {

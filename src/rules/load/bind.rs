@@ -8,11 +8,10 @@ use super::places::{Places, loose_shape};
 use super::{Compiler, In, conflicts, settle};
 use crate::problem::Problem;
 use crate::rules::call::Sort;
+use crate::rules::entry::{Bound, Endpoint, Entry, Ignored, OnRoute, Place, Teacher, Whose};
 use crate::rules::matcher::Matcher;
 use crate::rules::path::{Segment, Template};
-use crate::rules::ready::{
-    Action, Bound, Endpoint, Entry, Identity, Ignored, Learn, OnRoute, Place, Ready, Target, Teacher, Whose,
-};
+use crate::rules::ready::{Action, Identity, Learn, Ready, Target};
 use crate::rules::written::{self, File, List, Said};
 
 /// Methods at which an address teaches, and those of a collection.
@@ -209,6 +208,9 @@ impl Binder {
                 Some(Put::Rule(bound))
             });
         }
+        for said in shape.job.iter().flat_map(|job| &job.watch) {
+            self.each_entry(compiler, here, said, |_, _, place| Some(Put::Job(number, place)));
+        }
         bounds
     }
 
@@ -260,6 +262,7 @@ pub(super) enum Put {
     Ignore(Arc<str>, Arc<Place>),
     Seen(usize, Arc<Place>),
     Learn(usize, Arc<Place>),
+    Job(usize, Arc<Place>),
 }
 
 impl Put {
@@ -270,6 +273,7 @@ impl Put {
             Put::Ignore(why, place) => entry.ignored = Some(Ignored { why, place }),
             Put::Seen(number, place) => entry.seen.push((number, place)),
             Put::Learn(number, place) => entry.learns.push((number, place)),
+            Put::Job(number, place) => entry.jobs.push((number, place)),
         }
     }
 }

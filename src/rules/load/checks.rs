@@ -5,11 +5,15 @@ use std::ops::Range;
 
 use super::{Compiler, In, secrets};
 use crate::problem::{Problem, nearest};
+use crate::rules::entry::Bound;
 use crate::rules::expression::{Expression, Trap, traps};
-use crate::rules::ready::{Action, Bound};
+use crate::rules::ready::Action;
 use crate::rules::route::is_name;
 use crate::rules::template;
 use crate::rules::written::{self, List, Said, Target, With};
+
+/// Names that an exchange has without any rule.
+const OF_AN_EXCHANGE: [&str; 8] = ["path", "query", "header", "input", "status", "reply", "output", "claims"];
 
 /// Names that every expression can ask for.
 const CONTEXT: [&str; 24] = [
@@ -89,11 +93,7 @@ pub(crate) fn action(
                         .at(here.source, at)
                         .help("a list takes the first value that is there: `[\"a\", \"b\"]`"),
                 ),
-                Trap::Order => compiler.problems.push(
-                    Problem::error("order-of-missing", "a missing value is below everything")
-                        .at(here.source, at)
-                        .help("`x is below(400)`, `x is above(400)`: false where `x` is missing"),
-                ),
+                Trap::Order => compiler.problems.push(order(here, at)),
             }
         }
     }
@@ -107,6 +107,33 @@ pub(crate) fn action(
     }
 }
 
+fn order(here: In<'_>, at: Range<usize>) -> Problem {
+    Problem::error("order-of-missing", "a missing value is below everything")
+        .at(here.source, at)
+        .help("`x is below(400)`, `x is above(400)`: false where `x` is missing")
+}
+
+/// A job's `done` and `success` see the exchange that watches it, and nothing of the rule.
+pub(super) fn job(compiler: &mut Compiler, here: In<'_>, job: &written::Job) {
+    for said in job.done.iter().chain(&job.success) {
+        let Ok(expression) = Expression::compile(&said.value) else { continue };
+        for name in expression.names {
+            let root = name.split('.').next().unwrap_or("").to_owned();
+            if !OF_AN_EXCHANGE.contains(&root.as_str()) {
+                let at =
+                    said.value.find(&root).map_or(said.at.clone(), |from| here.part(said, from..from + root.len()));
+                let problem = Problem::error("not-here", format!("`{root}` is not known where a job is watched"));
+                compiler
+                    .problems
+                    .push(problem.at(here.source, at).help(format!("there is {}", OF_AN_EXCHANGE.join(", "))));
+            }
+        }
+        for (_, at) in traps(&said.value).into_iter().filter(|(trap, _)| matches!(trap, Trap::Order)) {
+            compiler.problems.push(order(here, here.part(said, at)));
+        }
+    }
+}
+
 fn all_written<'a>(here: In<'_>, shape: &'a written::Action) -> Vec<Written<'a>> {
     let mut all = Vec::new();
     let mut put = |said: &'a Said, is_value: bool, is_condition: bool| {
@@ -114,6 +141,7 @@ fn all_written<'a>(here: In<'_>, shape: &'a written::Action) -> Vec<Written<'a>>
         all.push(Written { expression: &said.value, at, is_value, is_condition });
     };
     let mut lists: Vec<(&List, bool)> = vec![(&shape.each, false), (&shape.join, false), (&shape.in_workspace, true)];
+    lists.extend(shape.job.iter().map(|job| (&job.id, true)));
     lists.extend(shape.lets.iter().map(|(_, list)| (list, true)));
     if let Target::Table { type_, id, name, .. } = &shape.target {
         lists.extend([(type_, false), (id, true), (name, true)]);

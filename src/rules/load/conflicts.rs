@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use crate::problem::Problem;
+use crate::rules::entry::{Bound, Entry, Place};
 use crate::rules::path::Segment;
-use crate::rules::ready::{Action, Bound, Entry, Place, Ready};
+use crate::rules::ready::{Action, Ready};
 
 /// Two actions of one route that both always fire cannot be told apart; nor can an action and an `ignore`.
 pub(crate) fn ambiguous(problems: &mut Vec<Problem>, entry: &Entry, actions: &[Action]) {

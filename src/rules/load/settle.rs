@@ -1,7 +1,8 @@
 //! Ends the making of an entry: what stands for any method is added to each, and which bodies it needs.
 
 use super::bind::{Methods, Put};
-use crate::rules::ready::{Action, Entry, Leaf};
+use crate::rules::entry::{Entry, Leaf};
+use crate::rules::ready::Action;
 
 /// Gives every method its own entry: what stands for any method is added to each.
 pub(super) fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Action]) -> Leaf {
@@ -17,6 +18,7 @@ pub(super) fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Acti
             entry.ignored = entry.ignored.take().or_else(|| any.ignored.clone());
             entry.seen.extend(any.seen.iter().cloned());
             entry.learns.extend(any.learns.iter().cloned());
+            entry.jobs.extend(any.jobs.iter().cloned());
         }
         want(&mut entry, &method, actions);
         entries.push(entry);

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use super::file::FILE_KEYS;
 use super::walker::{Entry, Walker, said};
-use super::{Action, By, File, List, Said, Target, With, test};
+use super::{Action, By, File, Job, List, Said, Target, With, test};
 use crate::problem::Problem;
 
 /// What `max_events` may say: more than one exchange gives is no limit.
@@ -90,10 +90,35 @@ impl Walker<'_> {
             "guarantee" => self.guarantee(value),
             "test" => action.tests = test::tests(self, value),
             "max_events" => action.max_events = self.count(value, 1..=MOST_EVENTS),
-            name @ ("job" | "coalesce") => self.not_yet(name, key.span()),
+            "job" => action.job = self.job(value),
+            "coalesce" => action.coalesce = self.duration(value),
             name if FILE_KEYS.contains(&name) => self.late_scalar(name, key.span()),
             name => self.unknown_key(name, key.span(), &ACTION_KEYS, "an action"),
         }
+    }
+
+    fn job(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Job> {
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(value, "a table: `{ id, watch, done, success, give_up }`");
+            return None;
+        };
+        let mut job = Job::default();
+        for (key, value) in table {
+            match &**key.get_ref() {
+                "id" => job.id = self.list(value),
+                "watch" => job.watch = self.list(value),
+                "done" => job.done = self.text(value),
+                "success" => job.success = self.text(value),
+                "give_up" => job.give_up = self.duration(value),
+                other => self.unknown_key(other, key.span(), &["id", "watch", "done", "success", "give_up"], "`job`"),
+            }
+        }
+        for (name, list) in [("id", &job.id), ("watch", &job.watch)] {
+            if list.is_empty() {
+                self.missing(name, "a `job`", value.span());
+            }
+        }
+        Some(job)
     }
 
     pub(super) fn by(&mut self, value: &Spanned<DeValue<'_>>) -> Option<By> {

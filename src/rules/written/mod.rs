@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::Value as Json;
 
 use crate::problem::SourceFile;
@@ -128,11 +129,23 @@ pub(crate) struct Action {
     pub(crate) success: Option<Said>,
     pub(crate) failures: Option<bool>,
     pub(crate) max_events: Option<usize>,
+    pub(crate) job: Option<Job>,
+    pub(crate) coalesce: Option<SignedDuration>,
     pub(crate) tests: Vec<Test>,
     /// Nobody wrote its heading: `log` did.
     pub(crate) generated: bool,
     /// The same action for many things at once.
     pub(crate) also: Option<Box<Action>>,
+}
+
+/// Something that ends later.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Job {
+    pub(crate) id: List,
+    pub(crate) watch: List,
+    pub(crate) done: Option<Said>,
+    pub(crate) success: Option<Said>,
+    pub(crate) give_up: Option<SignedDuration>,
 }
 
 #[derive(Clone, Debug)]
@@ -196,11 +209,15 @@ pub(crate) struct Step {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) actor: Option<String>,
+    /// How long after the step before it.
+    pub(crate) after: Option<SignedDuration>,
     pub(crate) header: Vec<(String, String)>,
     pub(crate) sent: SentBody,
     pub(crate) files: Vec<FilePart>,
     pub(crate) status: u16,
     pub(crate) response: Option<Json>,
+    /// Fields of the answer's head.
+    pub(crate) reply: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Default)]

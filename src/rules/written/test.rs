@@ -11,10 +11,13 @@ use super::walker::{Entry, Walker, to_json};
 use super::{Fetched, FilePart, SentBody, Step, Test};
 use crate::problem::Problem;
 
-const STEP_KEYS: [&str; 10] = ["send", "as", "body", "form", "fields", "files", "raw", "header", "status", "response"];
-const TEST_KEYS: [&str; 15] = [
+const STEP_KEYS: [&str; 12] =
+    ["send", "as", "after", "body", "form", "fields", "files", "raw", "header", "status", "response", "reply"];
+const TEST_KEYS: [&str; 17] = [
     "send",
     "as",
+    "after",
+    "reply",
     "body",
     "form",
     "fields",
@@ -113,7 +116,9 @@ fn step(walker: &mut Walker<'_>, at: &Range<usize>, table: &DeTable<'_>, of: &st
                 }
             }
             "as" => step.actor = walker.text(value).map(|said| said.value),
+            "after" => step.after = walker.duration(value),
             "header" => step.header = texts(walker, value),
+            "reply" => step.reply = texts(walker, value),
             "status" => {
                 step.status = number(walker, value).and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
             }

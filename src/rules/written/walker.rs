@@ -3,6 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -53,6 +54,29 @@ impl Walker<'_> {
         let found = number.filter(|number| limits.contains(number));
         if found.is_none() {
             self.wrong_type(value, &format!("a whole number from {} to {}", limits.start(), limits.end()));
+        }
+        found
+    }
+
+    /// A duration: a whole number and `s`, `m`, `h` or `d`.
+    pub(super) fn duration(&mut self, value: &Spanned<DeValue<'_>>) -> Option<SignedDuration> {
+        let said = self.text(value)?;
+        let split = said.value.len().saturating_sub(1);
+        let seconds = match said.value.get(split..) {
+            Some("s") => 1,
+            Some("m") => 60,
+            Some("h") => 3_600,
+            Some("d") => 86_400,
+            _ => 0,
+        };
+        let number = said.value.get(..split).and_then(|number| number.parse::<u32>().ok()).filter(|number| *number > 0);
+        let found = number.filter(|_| seconds > 0).map(|number| SignedDuration::from_secs(i64::from(number) * seconds));
+        if found.is_none() {
+            self.problems.push(
+                Problem::error("wrong-value", format!("`{}` is not a duration", said.value))
+                    .at(self.source, said.at)
+                    .help("a whole number and `s`, `m`, `h` or `d`: `10m`"),
+            );
         }
         found
     }

@@ -1,0 +1,118 @@
+//! The set as a whole: what it finds, what it looks up, and the rule files of `tests/fixtures`.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::exchange::{Body, End, Headers, Seen};
+
+/// A set of one file.
+pub(super) fn set_of(text: &str) -> RuleSet {
+    let file = SourceFile { name: "rules/a.toml".to_owned(), text: text.to_owned() };
+    match RuleSet::load(&[Arc::new(file)]) {
+        Ok((set, _)) => set,
+        Err(problems) => panic!("{}", problem::print(&problems, false)),
+    }
+}
+
+/// An exchange with JSON both ways; null is no body.
+pub(super) fn ended(send: &str, sent: &Value, status: u16, answered: &Value) -> Exchange {
+    let (method, target) = send.split_once(' ').unwrap();
+    let part = |value: &Value| {
+        let mut headers = Headers::default();
+        if value.is_null() {
+            return (headers, Body::default());
+        }
+        headers.push("content-type", "application/json");
+        let content = value.to_string();
+        (headers, Body { size: content.len() as u64, content: content.into(), seen: Seen::Whole, parts: Vec::new() })
+    };
+    let ((headers, body), (answer_headers, answer)) = (part(sent), part(answered));
+    let request = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body,
+        peer: None,
+        client: None,
+        peer_is_trusted: false,
+    };
+    Exchange {
+        id: uuid::Uuid::from_u128(7),
+        started: jiff::Timestamp::UNIX_EPOCH,
+        duration: std::time::Duration::ZERO,
+        request,
+        response: Some(Response { status, headers: answer_headers, body: answer }),
+        end: End::Complete,
+    }
+}
+
+fn fixtures() -> RuleSet {
+    fixture("rules")
+}
+
+fn fixture(name: &str) -> RuleSet {
+    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let persisted = Some(directory.join("persisted.json")).filter(|file| file.exists());
+    let paths: Vec<PathBuf> = [directory].into_iter().chain(persisted).collect();
+    match RuleSet::load(&read_files(&paths).unwrap()) {
+        Ok((set, _)) => set,
+        Err(problems) => panic!("{}", problem::print(&problems, false)),
+    }
+}
+
+#[test]
+fn only_what_is_of_interest_is_found_and_what_acts_is_told_from_what_only_teaches() {
+    let set = fixtures();
+    let acts = |method: &str, target: &str| set.find(method, target).map(Found::acts);
+    assert_eq!(acts("DELETE", "/v2/gardens/north/beds/7?x=/beds"), Some(true));
+    assert_eq!(acts("GET", "/v2/gardens/north/beds"), Some(false));
+    assert_eq!(acts("POST", "/graph"), Some(true));
+    assert_eq!(acts("POST", "/v2/gardens/north/search"), None);
+    assert_eq!(acts("GET", "/v2/gardens/north/signs/x"), None);
+    assert_eq!(acts("DELETE", "/v2/gardens/north"), Some(false));
+    assert_eq!(acts("GET", "/v2/gardens/north/beds/map.pdf"), Some(true));
+}
+
+#[test]
+fn a_safe_method_and_a_known_thing_are_never_looked_up() {
+    let set = fixtures();
+    let memory = crate::memory::Memory::new(10);
+    let paths = |method: &str, target: &str| -> Vec<String> {
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: crate::exchange::Headers::default(),
+            body: crate::exchange::Body::default(),
+            peer: None,
+            client: None,
+            peer_is_trusted: false,
+        };
+        let found = set.find(method, target).unwrap();
+        set.lookups(found, &request, &memory).into_iter().map(|lookup| lookup.path).collect()
+    };
+    assert_eq!(paths("DELETE", "/v2/gardens/north/beds/7?force=1"), ["/v2/gardens/north/beds/7"]);
+    assert_eq!(paths("PUT", "/v2/gardens/north/beds/a%20b/labels"), ["/v2/gardens/north/beds/a%20b"]);
+    assert_eq!(paths("GET", "/v2/gardens/north/beds/map.pdf"), Vec::<String>::new());
+    let key = crate::memory::Key { workspace: "north".into(), kind: "bed".into(), id: "7".into() };
+    let seen = jiff::Timestamp::UNIX_EPOCH;
+    memory.learn(vec![Lesson { key, name: Some("Roses".into()), fields: serde_json::Map::new(), gone: false, seen }]);
+    assert_eq!(paths("DELETE", "/v2/gardens/north/beds/7"), Vec::<String>::new());
+}
+
+#[test]
+fn the_order_of_files_changes_nothing() {
+    let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
+    let mut files = read_files(&[directory.join("persisted.json"), directory]).unwrap();
+    let version = Arc::clone(RuleSet::load(&files).unwrap().0.version());
+    files.reverse();
+    let (set, _) = RuleSet::load(&files).unwrap();
+    assert_eq!(*set.version(), version);
+    assert!(set.run_cases(None).iter().all(CaseResult::passed));
+}
+
+#[test]
+fn the_tests_inside_the_fixtures_are_met() {
+    let cases: Vec<CaseResult> = ["rules", "library"].iter().flat_map(|name| fixture(name).run_cases(None)).collect();
+    let failed: Vec<Problem> = cases.iter().filter_map(CaseResult::to_problem).collect();
+    assert!(cases.len() >= 60 && failed.is_empty(), "{} cases\n{}", cases.len(), problem::print(&failed, false));
+}
