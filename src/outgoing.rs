@@ -6,6 +6,8 @@
 //! name. The calls run on one thread of their own, because a kept connection
 //! must outlive whichever runtime asked first.
 
+mod streamed;
+
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::exchange::Headers;
+pub use streamed::Streamed;
 
 /// The field that marks our calls.
 pub const MARK: &str = "sidetrail-lookup";
@@ -189,10 +192,7 @@ async fn call(
         Err(error) if !error.is_connect() => client.request(request).await,
         first => first,
     };
-    let response = response.map_err(|error| match error.is_connect() {
-        true => CallError::Broken("no connection"),
-        false => CallError::Broken("the connection broke before an answer"),
-    })?;
+    let response = response.map_err(|error| unreachable(&error))?;
     let (head, mut body) = response.into_parts();
     if head.headers.get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(CallError::Coded);
@@ -211,12 +211,21 @@ async fn call(
             content.extend_from_slice(data);
         }
     }
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| (Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes())))
-        .collect();
-    Ok(Answer { status: head.status.as_u16(), headers, body: content.freeze() })
+    Ok(Answer { status: head.status.as_u16(), headers: fields_of(&head.headers), body: content.freeze() })
+}
+
+fn unreachable(error: &hyper_util::client::legacy::Error) -> CallError {
+    match error.is_connect() {
+        true => CallError::Broken("no connection"),
+        false => CallError::Broken("the connection broke before an answer"),
+    }
+}
+
+fn fields_of(headers: &http::HeaderMap) -> Headers {
+    let copy = |(name, value): (&HeaderName, &HeaderValue)| {
+        (Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
+    };
+    headers.iter().map(copy).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::filters::{Filters, StoreFile};
+use super::remote::{Remote, Server};
 use super::{GOOD, print};
 use crate::read::export::{Batches, Columns, Format, Guard, Layout};
 use crate::record::Store;
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
     filters: Filters,
     #[command(flatten)]
     store: StoreFile,
+    #[command(flatten)]
+    server: Server,
     /// The columns of the page's CSV, or the API's objects one a line
     #[arg(long, value_enum, default_value_t)]
     format: Shape,
@@ -47,6 +50,9 @@ enum Shape {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if let Some(remote) = arguments.server.connect()? {
+        return export_remote(arguments, &remote);
+    }
     let (store, mut filter) = match arguments.filters.open(&arguments.store) {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
@@ -64,6 +70,33 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         None => write_all(&store, filter, &layout, std::io::stdout().lock())?,
     };
     eprintln!("{rows} events, sha256:{}", print::hex(&checksum));
+    Ok(GOOD)
+}
+
+/// The same, of a running server, which records it.
+fn export_remote(arguments: &Arguments, remote: &Remote) -> anyhow::Result<u8> {
+    if let Err(code) = arguments.filters.filter() {
+        return Ok(code);
+    }
+    let layout = arguments.layout();
+    let escape = if arguments.raw { "none" } else { "formula" };
+    let (format, bom) = (layout.format.word(), u8::from(arguments.bom));
+    let query = format!("{}&order=asc&format={format}&bom={bom}&escape={escape}", arguments.filters.to_query());
+    let file = arguments.output.as_ref().map(File::create).transpose()?;
+    let out: Box<dyn Write> = match &file {
+        Some(file) => Box::new(file),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    let (mut out, mut hash) = (BufWriter::new(out), Sha256::new());
+    let rows = remote.export(&query, |bytes| {
+        hash.update(bytes);
+        out.write_all(bytes)
+    })?;
+    out.flush()?;
+    if let Some(file) = &file {
+        file.sync_all()?;
+    }
+    eprintln!("{rows} events, sha256:{}", print::hex(&hash.finalize()));
     Ok(GOOD)
 }
 

@@ -78,7 +78,8 @@ impl Filters {
         Ok((store.open()?, filter))
     }
 
-    fn filter(&self) -> Result<Filter, u8> {
+    /// Reads the filters; what is wrong is printed, and the exit code comes back.
+    pub(crate) fn filter(&self) -> Result<Filter, u8> {
         let zone = self.zone();
         Params::parse(&self.to_query(), &[])
             .and_then(|params| params.filter(Scope::All, Clock::system().now(), &zone))

@@ -10,6 +10,7 @@ mod filters;
 mod fmt;
 pub mod print;
 mod query;
+mod remote;
 mod replay;
 pub mod serve;
 mod sources;

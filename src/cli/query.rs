@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::filters::{Filters, StoreFile};
+use super::remote::{Line, Remote, Server};
 use super::sources::Format;
 use super::{GOOD, print};
 use crate::read::export::ndjson_line;
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     filters: Filters,
     #[command(flatten)]
     store: StoreFile,
+    #[command(flatten)]
+    server: Server,
     /// At most so many events
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
@@ -44,6 +47,8 @@ pub(crate) struct TailArguments {
     filters: Filters,
     #[command(flatten)]
     store: StoreFile,
+    #[command(flatten)]
+    server: Server,
     /// Print so many of the newest first
     #[arg(short = 'n', long, default_value_t = 10)]
     lines: u16,
@@ -63,6 +68,9 @@ enum Direction {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if let Some(remote) = arguments.server.connect()? {
+        return query_remote(arguments, &remote);
+    }
     let (store, filter) = match arguments.filters.open(&arguments.store) {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
@@ -75,9 +83,40 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let page = store.page(&filter, order, limit, None)?;
     let mut out = std::io::stdout().lock();
     write_events(&mut out, &arguments.filters, arguments.format, &page.events)?;
-    if page.more && std::io::stderr().is_terminal() {
+    say_more(page.more);
+    Ok(GOOD)
+}
+
+fn say_more(more: bool) {
+    if more && std::io::stderr().is_terminal() {
         eprintln!("there are more: raise --limit, narrow the filters, or use `sidetrail export`");
     }
+}
+
+/// The same, of a running server.
+fn query_remote(arguments: &Arguments, remote: &Remote) -> anyhow::Result<u8> {
+    if let Err(code) = arguments.filters.filter() {
+        return Ok(code);
+    }
+    let order = match arguments.order {
+        Direction::Desc => "desc",
+        Direction::Asc => "asc",
+    };
+    let query = format!("{}&order={order}", arguments.filters.to_query());
+    let (lines, more) = remote.list(&query, usize::try_from(arguments.limit)?)?;
+    let mut out = std::io::stdout().lock();
+    match arguments.format {
+        Format::Human => {
+            let events = lines.iter().map(Line::event).collect::<Result<Vec<_>, _>>()?;
+            print::events(&mut out, &time_zone(&arguments.filters), events.iter())?;
+        }
+        Format::Json => {
+            for line in &lines {
+                writeln!(out, "{}", line.json)?;
+            }
+        }
+    }
+    say_more(more);
     Ok(GOOD)
 }
 
@@ -98,6 +137,9 @@ fn time_zone(filters: &Filters) -> TimeZone {
 }
 
 pub(crate) fn tail(arguments: &TailArguments) -> anyhow::Result<u8> {
+    if let Some(remote) = arguments.server.connect()? {
+        return tail_remote(arguments, &remote);
+    }
     let (store, filter) = match arguments.filters.open(&arguments.store) {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
@@ -129,4 +171,31 @@ fn what_is_new(store: &Store, filter: &Filter, at: Position) -> anyhow::Result<(
     let page = store.page(filter, Order::Ascending, TAIL_BATCH, Some(at))?;
     let reached = if page.more { page.events.last().map_or(newest, |stored| stored.position) } else { newest };
     Ok((page.events.into_iter().filter(|stored| stored.position <= reached).collect(), reached))
+}
+
+/// The same, of a running server. Ends when it cannot be asked any more.
+fn tail_remote(arguments: &TailArguments, remote: &Remote) -> anyhow::Result<u8> {
+    if let Err(code) = arguments.filters.filter() {
+        return Ok(code);
+    }
+    let zone = time_zone(&arguments.filters);
+    let query = arguments.filters.to_query();
+    let mut out = std::io::stdout().lock();
+    // One more than is wanted: it is where the next question ends, also where none is to be printed.
+    let wanted = usize::from(arguments.lines);
+    let mut new = remote.newer(&query, None, wanted + 1)?;
+    let mut known = new.last().map(|line| line.id.clone());
+    new = new.split_off(new.len().saturating_sub(wanted));
+    loop {
+        for line in &new {
+            match arguments.format {
+                Format::Human => print::line(&mut out, &zone, TAIL_USER, &line.event()?)?,
+                Format::Json => writeln!(out, "{}", line.json)?,
+            }
+        }
+        out.flush()?;
+        std::thread::sleep(TAIL_EVERY);
+        new = remote.newer(&query, known.as_deref(), TAIL_BATCH)?;
+        known = new.last().map(|line| line.id.clone()).or(known);
+    }
 }

@@ -7,6 +7,8 @@ use crate::problem::Problem;
 
 /// What begins every variable that is ours.
 const PREFIX: &str = "SIDETRAIL_";
+/// No key: the token with which `query`, `tail` and `export` ask a running server.
+const READERS_TOKEN: &str = "SIDETRAIL_TOKEN";
 
 /// A value from outside the file, which wins over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,9 @@ impl Override {
     pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
         let mut overrides: Vec<Override> = variables
             .filter_map(|(name, value)| {
+                if name == READERS_TOKEN {
+                    return None;
+                }
                 let path = name.strip_prefix(PREFIX)?.to_lowercase().split("__").map(str::to_owned).collect();
                 Some(Override { origin: name, path, value })
             })

@@ -236,9 +236,11 @@ fn differences(expected: &[String], recorded: &[String]) -> String {
 /// A running `sidetrail serve`.
 pub(crate) struct Sidetrail {
     pub(crate) child: Child,
-    log: JoinHandle<Vec<u8>>,
+    log: Option<JoinHandle<Vec<u8>>>,
     /// `http://address` for the platform's clients.
     pub(crate) proxied: String,
+    /// `http://address` of page and API.
+    pub(crate) page: String,
 }
 
 impl Sidetrail {
@@ -260,19 +262,20 @@ impl Sidetrail {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut log = Vec::new();
-        let proxied = loop {
+        let (proxied, page) = loop {
             let begin = log.len();
             assert_ne!(lines.read_until(b'\n', &mut log).unwrap(), 0, "{}", String::from_utf8_lossy(&log));
             let line: serde_json::Value = serde_json::from_slice(&log[begin..]).unwrap_or_default();
-            if let Some(proxy) = line.pointer("/fields/proxy").and_then(serde_json::Value::as_str) {
-                break format!("http://{proxy}");
+            let said = |name: &str| line.pointer(name).and_then(serde_json::Value::as_str);
+            if let (Some(proxy), Some(page)) = (said("/fields/proxy"), said("/fields/page")) {
+                break (format!("http://{proxy}"), page.trim_end_matches('/').to_owned());
             }
         };
         let log = std::thread::spawn(move || {
             std::io::Read::read_to_end(&mut lines, &mut log).unwrap();
             log
         });
-        Sidetrail { child, log, proxied }
+        Sidetrail { child, log: Some(log), proxied, page }
     }
 
     /// Ends it as a service manager does; gives everything that it said.
@@ -280,6 +283,14 @@ impl Sidetrail {
         let ended = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(ended.success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "SIGTERM is a good end");
-        self.log.join().unwrap()
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Sidetrail {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
