@@ -1,6 +1,7 @@
 //! The program as people start it: what it refuses, how it ends, what its commands read of a store.
 
 mod check;
+mod files;
 mod remote;
 
 use std::collections::BTreeSet;
