@@ -272,3 +272,36 @@ fn axe_core() -> PathBuf {
     let place = found.map(|entry| entry.path().join("node_modules/axe-core/axe.min.js")).find(|place| place.is_file());
     place.expect("axe-core is missing: tests/run fetches it")
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_zone_are_chosen_by_click_and_one_requests_events_fold() {
+    let mut events = crate::fixture::events();
+    let last = events.last().unwrap().clone();
+    for n in 1..=5 {
+        let mut event = last.clone();
+        event.id = uuid::Uuid::from_u128(last.id.as_u128() + n);
+        events.push(event);
+    }
+    let site = Site::of(Fixture::with(Settings::default(), events).await).await;
+    let browser = Browser::start().await;
+    browser.look(DESK).await;
+    browser.go(&site.at("/?limit=25")).await;
+    assert_eq!(browser.text(".fold").await, "and 5 more");
+    assert_eq!(browser.count("tr.ev").await, 20, "six of one request stand in one row");
+    browser.click(".pager .rows a:nth-of-type(2)").await;
+    browser.until("location.search.includes('limit=50') && document.readyState === 'complete'").await;
+    assert_eq!(browser.count("tr.ev").await, 45);
+    assert_eq!(browser.text(".pager .rows [aria-current]").await, "50");
+    let utc = browser.text("tr.ev time b").await;
+    browser.go(&site.at("/?limit=25&tz=Europe%2FRome")).await;
+    assert!(browser.text(".zone summary").await.contains("Europe/Rome"));
+    assert_ne!(browser.text("tr.ev time b").await, utc, "an hour later");
+    browser.click(".zone summary").await;
+    browser.click(".zone .pick").await;
+    browser.until("!location.search.includes('tz=') && document.readyState === 'complete'").await;
+    assert_eq!(browser.text("tr.ev time b").await, utc);
+    browser.click(".fold").await;
+    browser.until("location.search.includes('request=') && document.readyState === 'complete'").await;
+    assert_eq!(browser.count("tr.ev").await, 6, "all of them are there");
+    browser.end().await;
+}
