@@ -166,6 +166,8 @@ pub struct Body {
     pub size: u64,
     /// How much of the content the copy holds.
     pub seen: Seen,
+    /// Why the copy is cut, where it is not the cap of one copy.
+    pub cut_because: Option<&'static str>,
     /// The parts of a `multipart/form-data` body, in their order.
     pub parts: Vec<Part>,
 }
@@ -178,7 +180,7 @@ pub enum Seen {
     NotRead,
     /// All of it.
     Whole,
-    /// The beginning, up to the cap.
+    /// The beginning, up to a cap.
     Cut,
     /// Nothing that can be trusted, and why (`"gzip: corrupt deflate stream"`).
     Unreadable(String),

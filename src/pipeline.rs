@@ -6,30 +6,35 @@
 //! event is on disk (or in the spill file, and counted) when the future of
 //! [`Witness::observe`] is done.
 
+mod closing;
+mod lookups;
+mod notices;
+mod paths;
+
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use crate::capture::body::Copier;
-use crate::capture::{Kept, Observe, Pending, Recorded, Wants, Witness};
+use crate::capture::{Follow, Kept, Observe, Pending, Recorded, Refused, Wants, Witness};
 use crate::clock::Clock;
-use crate::exchange::{Exchange, Headers, Request, Response};
+use crate::event::Event;
+use crate::exchange::{Exchange, Request};
 use crate::identity::{Identity, Inquiry, Who};
 use crate::memory::{Lesson, Memory};
-use crate::outgoing::{Get, Outgoing};
 use crate::record::{RecordError, Recorder};
-use crate::rules::{Caller, Derived, Found, Lookup, RuleSet};
+use crate::rules::{Caller, Derived, Found, RuleSet};
+use closing::{Closing, Opened, frames_are_not_read};
+use lookups::{Fetched, lock};
+use notices::Notices;
 
-/// The fields of a request that a look-up carries on, beside the Host of the platform.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "x-api-key", "accept-language"];
+pub use lookups::Lookups;
+
 /// How often it is looked whether a job was given up.
 const GIVE_UP_EVERY: Duration = Duration::from_secs(30);
-/// An answer larger than this is not read: a thing's name is not in it.
-const LOOKUP_BYTES: usize = 262_144;
 
 /// What stands behind every front. Clones share it.
 #[derive(Clone)]
@@ -40,21 +45,9 @@ struct Inner {
     memory: Memory,
     identity: Identity,
     recorder: Option<Recorder>,
+    notices: Option<Notices>,
     lookups: Option<Lookups>,
     counters: Counters,
-}
-
-/// How things are looked up before a request goes on.
-#[derive(Clone)]
-pub struct Lookups {
-    /// Who makes the calls.
-    pub outgoing: Outgoing,
-    /// The platform's address, `http://host:port`.
-    pub platform: String,
-    /// The longest that one request may wait for all its look-ups.
-    pub timeout: Duration,
-    /// When what they say was seen.
-    pub clock: Clock,
 }
 
 #[derive(Clone, Default)]
@@ -76,7 +69,9 @@ impl Pipeline {
         recorder: Option<Recorder>,
         lookups: Option<Lookups>,
     ) -> Pipeline {
-        Pipeline(Arc::new(Inner { rules, memory, identity, recorder, lookups, counters: Counters::default() }))
+        let notices = recorder.clone().map(Notices::new);
+        let counters = Counters::default();
+        Pipeline(Arc::new(Inner { rules, memory, identity, recorder, notices, lookups, counters }))
     }
 
     /// Derives one exchange that is already over, learns from it, records nothing: `replay`.
@@ -96,7 +91,7 @@ impl Pipeline {
             let mut derived = self.0.rules.give_up(&self.0.memory, clock.now());
             self.0.learn(std::mem::take(&mut derived.lessons));
             // Nobody waits for it: what cannot be kept is counted, and logged by the recorder.
-            let _ = self.0.keep(derived).await;
+            let _ = self.0.keep(derived.events).await;
         }
     }
 
@@ -123,7 +118,13 @@ impl Observe for Pipeline {
             return None;
         };
         self.0.counters.watched.inc();
-        Some(Box::new(Watch { pipeline: self.0.clone(), matched, inquiry: None, fetched: None }))
+        Some(Box::new(Watch { pipeline: self.0.clone(), matched, inquiry: None, fetched: None, opened: None }))
+    }
+
+    fn refused(&self, refused: &Refused<'_>) {
+        if let Some(notices) = &self.0.notices {
+            notices.refused(refused);
+        }
     }
 }
 
@@ -141,10 +142,9 @@ struct Watch {
     inquiry: Option<Inquiry>,
     /// None where nothing is looked up.
     fetched: Option<Fetched>,
+    /// Where its events are kept for the end of the connection that it opens.
+    opened: Option<Opened>,
 }
-
-/// What look-ups said before the request went on; learned only if it succeeds.
-type Fetched = Arc<Mutex<Vec<Lesson>>>;
 
 impl Witness for Watch {
     fn wants(&self) -> Wants {
@@ -163,20 +163,57 @@ impl Witness for Watch {
         Some(pending)
     }
 
+    fn follow(&mut self) -> Option<Box<dyn Follow>> {
+        if !self.matched.found.acts() {
+            return None;
+        }
+        let opened = Opened::default();
+        self.opened = Some(Arc::clone(&opened));
+        Some(Box::new(Closing { pipeline: Arc::clone(&self.pipeline), opened }))
+    }
+
     fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
-        let Watch { pipeline, matched, inquiry, fetched } = *self;
+        let Watch { pipeline, matched, inquiry, fetched, opened } = *self;
+        // A kind's address alone gives no event.
+        let unfinished = matched.found.acts().then(|| Unfinished(Some((Arc::clone(&pipeline), exchange.started))));
         Box::pin(async move {
             let fetched = fetched.map(|fetched| std::mem::take(&mut *lock(&fetched))).unwrap_or_default();
-            let derived = pipeline.conclude(matched, exchange, inquiry, &fetched).await;
-            pipeline.keep(derived).await
+            let mut derived = pipeline.conclude(matched, exchange, inquiry, &fetched).await;
+            if let Some(opened) = opened {
+                derived.events.iter_mut().for_each(frames_are_not_read);
+                opened.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&derived.events);
+            }
+            let kept = pipeline.keep(derived.events).await;
+            if let Some(mut unfinished) = unfinished {
+                unfinished.0 = None;
+            }
+            kept
         })
+    }
+}
+
+/// A record that nobody finished: its front gave it up, or it met a bug. Then the log has a gap.
+struct Unfinished(Option<(Arc<Inner>, Timestamp)>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some((pipeline, started)) = self.0.take() {
+            pipeline.counters.unrecorded.inc();
+            pipeline.lost(std::iter::once(None), started);
+        }
     }
 }
 
 impl Inner {
     fn find(&self, method: &str, target: &str) -> Option<Matched> {
         if let Some(found) = self.rules.find(method, target) {
-            return Some(Matched { found, respelt: None });
+            // An id with `;jsessionid=…` behind it would be kept as an id.
+            let odd = paths::has_parameters(target.split('?').next().unwrap_or_default());
+            let plain = odd.then(|| self.rules.find_respelt(method, target)).flatten();
+            return Some(match plain {
+                Some((found, plain)) => Matched { found, respelt: Some(plain) },
+                None => Matched { found, respelt: None },
+            });
         }
         let (found, plain) = self.rules.find_respelt(method, target)?;
         Some(Matched { found, respelt: Some(plain) })
@@ -204,9 +241,13 @@ impl Inner {
         };
         let sent = matched.respelt.map(|plain| std::mem::replace(&mut exchange.request.target, plain));
         let mut derived = self.rules.derive(matched.found, &exchange, &caller, &self.memory, fetched);
-        if let Some(sent) = sent {
-            show_as_sent(&mut derived, &sent);
+        if let Some(sent) = &sent {
+            show_as_sent(&mut derived, sent);
         }
+        paths::leave_out(
+            &mut derived,
+            sent.as_deref().unwrap_or(&exchange.request.target).split('?').next().unwrap_or_default(),
+        );
         for sighting in &derived.sightings {
             self.identity.learn(&sighting.tokens, &sighting.actor);
         }
@@ -240,16 +281,19 @@ impl Inner {
         }
     }
 
-    async fn keep(&self, derived: Derived) -> Kept {
+    async fn keep(&self, events: Vec<Event>) -> Kept {
         let Some(recorder) = &self.recorder else { return Kept::OnDisk };
-        if derived.events.is_empty() {
-            return Kept::OnDisk;
-        }
-        let count = derived.events.len() as u64;
+        let Some(first) = events.first() else { return Kept::OnDisk };
+        let count = events.len() as u64;
         self.counters.events.inc_by(count);
-        match recorder.record(derived.events).await {
-            Err(RecordError::NotOnDisk { .. }) => {
+        let (time, workspaces) = (first.time, events.iter().map(|event| event.workspace.clone()).collect::<Vec<_>>());
+        match recorder.record(events).await {
+            Err(RecordError::NotOnDisk { held, .. }) => {
                 self.counters.unrecorded.inc_by(count);
+                // What is held in memory is written when writing works again.
+                if !held {
+                    self.lost(workspaces.into_iter(), time);
+                }
                 Kept::Lost
             }
             // What the store did not take waits in the spill file.
@@ -257,52 +301,11 @@ impl Inner {
         }
     }
 
-    /// Asks the platform, with the caller's credential, for things that memory lacks and this request may take away.
-    fn look_up(self: &Arc<Self>, found: Found, request: &Request) -> Option<(Pending, Fetched)> {
-        let lookups = self.lookups.as_ref()?;
-        let wanted = self.rules.lookups(found, request, &self.memory);
-        if wanted.is_empty() {
-            return None;
+    fn lost(&self, workspaces: impl Iterator<Item = Option<Arc<str>>>, from: Timestamp) {
+        if let Some(notices) = &self.notices {
+            notices.lost(workspaces, from);
         }
-        let (this, lookups, headers) = (Arc::clone(self), lookups.clone(), credentials(request));
-        let fetched = Fetched::default();
-        let found = Arc::clone(&fetched);
-        let pending = Box::pin(async move {
-            let all = wanted.iter().map(|lookup| async {
-                this.counters.lookups.inc();
-                let lessons = lookups
-                    .ask(lookup, headers.clone())
-                    .await
-                    .map(|response| this.rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
-                match lessons {
-                    Some(lessons) if !lessons.is_empty() => {
-                        lock(&found).extend(lessons);
-                    }
-                    _ => {
-                        this.counters.lookups_failed.inc();
-                    }
-                }
-            });
-            // Too late is the same as unknown: the request must not wait for our curiosity.
-            let _ = tokio::time::timeout(lookups.timeout, futures_util::future::join_all(all)).await;
-        });
-        Some((pending, fetched))
     }
-}
-
-impl Lookups {
-    async fn ask(&self, lookup: &Lookup, headers: Headers) -> Option<Response> {
-        let url = format!("{}{}", self.platform, lookup.path);
-        let get = Get { url, headers, timeout: self.timeout, cap: LOOKUP_BYTES };
-        let answer = self.outgoing.get(get).await.ok()?;
-        let mut copy = Copier::new(&answer.headers, LOOKUP_BYTES);
-        copy.push(&answer.body);
-        Some(Response { status: answer.status, body: copy.finish(true), headers: answer.headers })
-    }
-}
-
-fn lock(fetched: &Fetched) -> MutexGuard<'_, Vec<Lesson>> {
-    fetched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An event shows the path as it was sent. Only the platform knows what it meant by it: nothing is learned.
@@ -313,11 +316,4 @@ fn show_as_sent(derived: &mut Derived, target: &str) {
     }
     derived.lessons.clear();
     derived.sightings.clear();
-}
-
-/// The caller's own credentials: a look-up may see what the caller may see, no more.
-fn credentials(request: &Request) -> Headers {
-    let carries = |name: &[u8]| CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    let fields = request.headers.iter().filter(|(name, _)| carries(name));
-    fields.map(|(name, value)| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))).collect()
 }

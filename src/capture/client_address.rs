@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::exchange::Headers;
 
+/// The leading bits of every IPv4 address inside IPv6 (RFC 4291 section 2.5.5.2).
+const MAPPED: u8 = 96;
+
 /// A network (`10.0.0.0/8`), or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -48,7 +51,16 @@ impl std::str::FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(most);
-        if prefix > most { Err(wrong()) } else { Ok(Network { address, prefix }) }
+        if prefix > most {
+            return Err(wrong());
+        }
+        // Addresses are compared as IPv4 where they are IPv4 inside IPv6, so networks are kept so too.
+        Ok(match (address, address.to_canonical()) {
+            (IpAddr::V6(_), address @ IpAddr::V4(_)) if prefix >= MAPPED => {
+                Network { address, prefix: prefix - MAPPED }
+            }
+            _ => Network { address, prefix },
+        })
     }
 }
 
@@ -131,6 +143,9 @@ mod tests {
             |network: &str, address: &str| network.parse::<Network>().unwrap().contains(address.parse().unwrap());
         assert!(contains("0.0.0.0/0", "1.2.3.4") && contains("::/0", "::1"));
         assert!(contains("192.168.1.0/24", "192.168.1.255") && !contains("192.168.1.0/24", "192.168.2.0"));
+        assert!(contains("::ffff:10.0.0.0/104", "10.1.2.3") && contains("::ffff:10.0.0.0/104", "::ffff:10.1.2.3"));
+        assert!(!contains("::ffff:10.0.0.0/104", "11.0.0.1") && contains("::ffff:1.2.3.4", "1.2.3.4"));
+        assert!(contains("::ffff:0:0/96", "1.2.3.4") && !contains("::ffff:0:0/95", "1.2.3.4"));
         assert!(contains("1.2.3.4", "1.2.3.4") && !contains("1.2.3.4", "1.2.3.5"));
         for bad in ["10.0.0.0/33", "::/129", "10.0.0", "host", "10.0.0.0/x"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::body::Copier;
+use super::body::{Budget, Copier};
 use crate::exchange::{Body, End, Exchange, Headers, Part, Request, Response, Seen};
 use file::{Content, Entry, Field, Parameter, PostData, Recording};
 
@@ -183,7 +183,7 @@ fn copied(kind: &str, coding: Option<&str>, content: &[u8]) -> Body {
     if let Some(coding) = coding {
         headers.push("content-encoding", coding.to_owned());
     }
-    let mut copier = Copier::new(&headers, COPY_BYTES);
+    let mut copier = Copier::new(&headers, COPY_BYTES, &Budget::unlimited());
     copier.push(content);
     copier.finish(true)
 }

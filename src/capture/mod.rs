@@ -10,8 +10,8 @@ pub mod har;
 pub mod layer;
 #[cfg(feature = "pingora")]
 pub mod pingora;
-#[cfg(any(feature = "layer", feature = "pingora"))]
-mod watched;
+mod recording;
+mod watching;
 
 pub(crate) mod client_address;
 pub(crate) mod settings;
@@ -22,7 +22,9 @@ pub use client_address::{Network, NetworkError};
 pub use settings::{Settings, Upstream, UpstreamError};
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::exchange::{Exchange, Request};
 
@@ -51,6 +53,27 @@ pub trait Observe: Send + Sync + 'static {
     /// more. This is the path of most requests: it must cost one route look-up
     /// and no allocation.
     fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>>;
+
+    /// Called for a request that the front refused by itself: nothing went
+    /// upstream. It must return at once; by default nobody is interested.
+    fn refused(&self, _refused: &Refused<'_>) {}
+}
+
+/// A request that a front refused: it has no single meaning, or is larger than allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// Why, as a sentence.
+    pub reason: &'a str,
+    /// Why, as a word: `host`.
+    pub label: &'a str,
+    /// What the client was answered.
+    pub status: u16,
+    /// Who opened the connection.
+    pub peer: IpAddr,
+    /// The method, where the request line could be read.
+    pub method: Option<&'a str>,
+    /// The target as sent, where the request line could be read.
+    pub target: Option<&'a str>,
 }
 
 /// What watches one exchange that somebody is interested in.
@@ -63,6 +86,13 @@ pub trait Witness: Send {
     /// about to be deleted); it bounds its own time.
     fn begin(&mut self, request: &Request) -> Option<Pending>;
 
+    /// Who wants to hear of the end of the connection that this exchange
+    /// opens, asked before [`Witness::observe`] where the platform switched
+    /// protocols and the front carries the connection itself.
+    fn follow(&mut self) -> Option<Box<dyn Follow>> {
+        None
+    }
+
     /// Called once when the exchange has ended: well, badly, or because the
     /// client left. The front lets the reply end (sends its last byte) only
     /// after the future is done, and breaks the connection instead where the
@@ -71,6 +101,23 @@ pub trait Witness: Send {
     /// A front that is itself dropped must still call this (and spawn the
     /// future): a client that hangs up still acted.
     fn observe(self: Box<Self>, exchange: Exchange) -> Recorded;
+}
+
+/// What hears of the end of a connection that an exchange opened.
+pub trait Follow: Send {
+    /// Called once, when the connection has ended, however it ended. The future bounds its own time.
+    fn closed(self: Box<Self>, carried: Carried) -> Recorded;
+}
+
+/// What a connection carried after it had switched protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes from the client to the platform.
+    pub up: u64,
+    /// Bytes from the platform to the client.
+    pub down: u64,
+    /// From the switch to the end.
+    pub duration: Duration,
 }
 
 /// Which bodies a witness wants copied aside, and how much of each.

@@ -22,8 +22,10 @@ use pingora_proxy::Session;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
+use super::body::{Budget, COPIES_BYTES};
 use super::client_address::{client_address, is_trusted};
-use super::watched::{Recording, Watched, fields};
+use super::recording::Recording;
+use super::watching::{Copies, Shared, Watching, fields};
 use super::{Network, Observe, Recorded};
 use crate::clock::Clock;
 use crate::exchange;
@@ -36,7 +38,7 @@ const COPY_BYTES: usize = 256 * 1024;
 pub struct Tap {
     observe: Arc<dyn Observe>,
     clock: Clock,
-    copy_bytes: usize,
+    copies: Copies,
     trusted: Arc<[Network]>,
     recording: Recording,
     _thread: Arc<oneshot::Sender<()>>,
@@ -45,7 +47,7 @@ pub struct Tap {
 /// One exchange: a gateway's context, or a part of it.
 #[derive(Default)]
 pub struct Tapped {
-    watched: Option<Watched>,
+    watched: Option<Shared>,
     recording: Option<Handle>,
 }
 
@@ -60,13 +62,21 @@ impl Tap {
             let _ = runtime.block_on(stopped);
         })?;
         let trusted = Arc::new([]);
-        Ok(Tap { observe, clock, copy_bytes: COPY_BYTES, trusted, recording, _thread: Arc::new(thread) })
+        let copies = Copies { each: COPY_BYTES, all: Budget::new(COPIES_BYTES) };
+        Ok(Tap { observe, clock, copies, trusted, recording, _thread: Arc::new(thread) })
     }
 
     /// How much of each body is copied, in bytes (256 KiB).
     #[must_use]
     pub fn copy_bytes(mut self, copy_bytes: usize) -> Tap {
-        self.copy_bytes = copy_bytes;
+        self.copies.each = copy_bytes;
+        self
+    }
+
+    /// How much the copies of all bodies may hold together, in bytes (64 MiB). Beyond it a copy is cut.
+    #[must_use]
+    pub fn copies_bytes(mut self, copies_bytes: usize) -> Tap {
+        self.copies.all = Budget::new(copies_bytes);
         self
     }
 
@@ -98,13 +108,16 @@ impl Tap {
             headers,
             body: exchange::Body::default(),
         };
-        let watched = Watched::new(witness, request, self.clock.now(), self.copy_bytes, self.recording.clone());
+        let started = self.clock.now();
+        let id = exchange::Exchange::number(started);
+        let (copies, recording) = (self.copies.clone(), self.recording.clone());
+        let watched = Shared::new(Watching::new(witness, id, started, request, copies, recording));
         let announced = |name| head.headers.get(name).is_some_and(|value| value != "0");
         if head.version != Version::HTTP_2 && !announced("content-length") && !announced("transfer-encoding") {
             // No body, so no phase of it will say that it is over.
-            watched.request_whole();
+            watched.with(|it| it.request_whole = true);
         }
-        if let Some(pending) = watched.begin() {
+        if let Some(pending) = watched.with(Watching::begin) {
             pending.await;
         }
         Tapped { watched: Some(watched), recording: self.recording.runtime.clone() }
@@ -115,7 +128,7 @@ impl Tapped {
     /// From `upstream_request_filter`: from now on anything may have happened.
     pub fn upstream_request_filter(&self) {
         if let Some(watched) = &self.watched {
-            watched.sent();
+            watched.with(|it| it.sent = true);
         }
     }
 
@@ -123,10 +136,10 @@ impl Tapped {
     pub fn request_body_filter(&self, body: Option<&Bytes>, end_of_stream: bool) {
         let Some(watched) = &self.watched else { return };
         if let Some(content) = body {
-            watched.request_content(content);
+            watched.with(|it| it.request_content(content));
         }
         if end_of_stream {
-            watched.request_whole();
+            watched.with(|it| it.request_whole = true);
         }
     }
 
@@ -137,7 +150,7 @@ impl Tapped {
         if status.is_informational() && status.as_u16() != 101 {
             return;
         }
-        watched.reply(status.as_u16(), fields(&head.headers));
+        watched.with(|it| it.reply(status.as_u16(), fields(&head.headers)));
         let bare = session.req_header().method == Method::HEAD
             || matches!(status.as_u16(), 101 | 204 | 304)
             || head.headers.get("content-length").is_some_and(|length| length == "0");
@@ -151,7 +164,7 @@ impl Tapped {
     pub fn response_body_filter(&self, body: Option<&Bytes>, end_of_stream: bool) {
         let Some(watched) = &self.watched else { return };
         if let Some(content) = body {
-            watched.response_content(content);
+            watched.with(|it| it.response_content(content));
         }
         if let (true, Some(runtime)) = (end_of_stream, &self.recording)
             && let Some(recorded) = watched.complete()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::body::COPIES_BYTES;
 use super::client_address::Network;
 
 /// The smallest bound for a head that lets ordinary requests pass, in bytes.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub add_forwarded: bool,
     /// How much of each body may be copied aside for a rule.
     pub body_copy_bytes: usize,
+    /// How much all copies of bodies may hold together; beyond it a copy is cut.
+    pub body_copies_bytes: usize,
     /// The largest head of a request, at most 57344. Replies may have as much.
     #[serde(deserialize_with = "head_bytes")]
     pub head_max_bytes: usize,
@@ -80,6 +83,7 @@ impl Default for Settings {
             add_request_id: false,
             add_forwarded: false,
             body_copy_bytes: 262_144,
+            body_copies_bytes: COPIES_BYTES,
             head_max_bytes: 32_768,
             head_max_fields: 256,
             interim_max: 32,

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::sources::{self, ConfigFile};
 use super::{CONFIGURATION, GOOD, UNREACHABLE};
-use crate::capture::sidecar::{BindError, Sidecar};
+use crate::capture::sidecar::{BindError, Sidecar, raise_descriptors};
 use crate::clock::Clock;
 use crate::config::{Config, Log, Override};
 use crate::identity::{Identity, SettingsError};
@@ -156,10 +156,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let _entered = runtime.enter();
         Signals::catch()?
     };
+    let files = raise_descriptors(&config.proxy);
     let running = match start(config, Clock::system()) {
         Ok(running) => running,
         Err(error) => return Ok(refuse(&error)),
     };
+    if let (false, Some(most)) = (files.suffice(), files.most) {
+        let needed = files.needed;
+        tracing::warn!(
+            most,
+            needed,
+            "the limit on open files is too low for `connections_max`: raise it (`ulimit -n`)"
+        );
+    }
     tracing::info!(proxy = %running.proxy, page = %format!("http://{}/", running.read), "serving");
     let broken = runtime.block_on(signals.wait_for_the_end(&running));
     tracing::info!("stopping: no new connections, running requests may end");

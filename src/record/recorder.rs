@@ -49,6 +49,8 @@ pub enum RecordError {
         why: String,
         /// Why not in the spill file.
         spill: String,
+        /// Whether it is kept in memory, and written when writing works again.
+        held: bool,
     },
 }
 
@@ -199,10 +201,11 @@ impl Recorder {
             Err(_) => "it did not answer in time".to_owned(),
         };
         let count = entries.len() as u64;
-        if !self.0.shared.hold(entries) {
+        let held = self.0.shared.hold(entries);
+        if !held {
             self.0.shared.numbers.lost.inc_by(count);
         }
-        RecordError::NotOnDisk { why: error.to_string(), spill: trouble }
+        RecordError::NotOnDisk { why: error.to_string(), spill: trouble, held }
     }
 
     /// Keeps what was learned; goes to disk when the writer is idle, dropped (and counted) when too much waits.
@@ -219,6 +222,11 @@ impl Recorder {
     /// Keeps which routes are used, in the place of what was kept; goes to disk when the writer is idle.
     pub fn keep_routes(&self, lines: Vec<Line>) {
         *held_of(&self.0.shared.routes) = Some(lines);
+    }
+
+    /// What it tells the time by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.shared.clock
     }
 
     /// How the writing half is.

@@ -45,9 +45,7 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
     let content: &[u8] = &body.content;
     let unreadable = match &body.seen {
         Seen::Unreadable(why) => Some(why.clone()),
-        Seen::Cut if !media.starts_with("text/") => {
-            Some(format!("the {which} body was cut at {} bytes", content.len()))
-        }
+        Seen::Cut if !media.starts_with("text/") => Some(cut(body, which)),
         Seen::NotRead if body.size > 0 => Some(format!("the {which} body was not copied")),
         _ => None,
     };
@@ -89,6 +87,15 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
     }
 }
 
+/// Why a cut body has no value.
+fn cut(body: &Body, which: &str) -> String {
+    let why = body.cut_because.map(|why| format!(": {why}")).unwrap_or_default();
+    if body.content.is_empty() {
+        return format!("the {which} body was cut{why}");
+    }
+    format!("the {which} body was cut at {} bytes{why}", body.content.len())
+}
+
 /// What most bodies are; every other sort of JSON is looked for in the name.
 fn is_plain_json(media: &str) -> bool {
     media.strip_prefix("application/json").is_some_and(|rest| rest.is_empty() || rest.starts_with(';'))
@@ -119,6 +126,7 @@ fn utf16_to_utf8(content: &[u8]) -> Option<Vec<u8>> {
 fn multipart(body: &Body, which: &str) -> Content {
     let unreadable = match &body.seen {
         Seen::Unreadable(why) => Some(why.clone()),
+        Seen::Cut => Some(cut(body, which)),
         Seen::NotRead if body.size > 0 && body.parts.is_empty() => Some(format!("the {which} body was not copied")),
         _ => None,
     };
@@ -305,7 +313,7 @@ mod tests {
         let mut headers = Headers::default();
         headers.push("Content-Type", media.to_owned());
         read(
-            &Body { content: bytes.to_vec().into(), size: bytes.len() as u64, seen: Seen::Whole, parts: Vec::new() },
+            &Body { content: bytes.to_vec().into(), size: bytes.len() as u64, seen: Seen::Whole, ..Body::default() },
             &headers,
             "request",
         )
@@ -362,7 +370,7 @@ mod tests {
             Some("the request body is not JSON: it ends too early at line 1, column 20")
         );
         assert_eq!(content("image/png", b"x").unreadable.as_deref(), Some("the request body is `image/png`"));
-        let cut = Body { content: vec![b'{'; 10].into(), size: 99, seen: Seen::Cut, parts: Vec::new() };
+        let cut = Body { content: vec![b'{'; 10].into(), size: 99, seen: Seen::Cut, ..Body::default() };
         let why = read(&cut, &Headers::default(), "response").unreadable;
         assert_eq!(why.as_deref(), Some("the response body was cut at 10 bytes"));
     }

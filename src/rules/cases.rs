@@ -286,7 +286,7 @@ fn response_of(status: u16, value: Option<&Json>) -> Response {
 }
 
 fn body_of(text: String) -> Body {
-    Body { size: text.len() as u64, content: text.into(), seen: Seen::Whole, parts: Vec::new() }
+    Body { size: text.len() as u64, content: text.into(), seen: Seen::Whole, ..Body::default() }
 }
 
 /// Pairs every expectation with an event that meets it, in any order; what is left over differs.

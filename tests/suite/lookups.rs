@@ -123,14 +123,18 @@ fn a_look_up_that_takes_too_long_is_not_waited_for() {
 
 #[test]
 fn an_action_is_in_the_log_however_its_path_is_spelt() {
-    for path in ["//things/7", "/things/./7", "/x/../things/7", "/things;v=1/7", "/things%2F7?q=1"] {
+    for path in
+        ["//things/7", "/things/./7", "/x/../things/7", "/things;v=1/7", "/things/7;jsessionid=1", "/things%2F7?q=1"]
+    {
         let folder = tempfile::tempdir().unwrap();
         let (address, heard) = platform(|head| {
             if head.starts_with("GET ") { "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" } else { GONE }
         });
         let (_, event) = deleted_as(path, folder.path(), address);
         assert_eq!(event["message"], "deleted 7", "{path}");
-        assert_eq!(event["request"]["path"], path.split('?').next().unwrap(), "the event shows it as it was sent");
+        // As it was sent, but for values of matrix parameters: they may be credentials.
+        let shown = path.split('?').next().unwrap().replace("=1", "=…");
+        assert_eq!(event["request"]["path"], shown, "the event shows it as it was sent");
         let forwarded = format!("DELETE {path} HTTP/1.1\r\n");
         assert!(heard.lock().unwrap().iter().any(|head| head.starts_with(&forwarded)), "{path} is forwarded as sent");
     }

@@ -2,15 +2,18 @@
 //!
 //! gzip, x-gzip, deflate (zlib as the RFC says, raw as some send), br and
 //! zstd, several in a row. Windows are those of the coding's own RFC (16 MiB
-//! for br, 8 MiB for zstd by RFC 9659) and no more; a stage that gives back
-//! more than [`RATIO`] times what it was fed is refused.
+//! for br, 8 MiB for zstd by RFC 9659) and no more, and are drawn from the
+//! memory of all copies; a stage that gives back more than [`RATIO`] times what
+//! it was fed is refused, and all stages of a body give back at most [`WORK`]:
+//! unpacking happens on the thread that forwards.
 
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, HeapAlloc, HuffmanCode};
 use flate2::{Decompress, FlushDecompress, Status};
-use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-use super::Flow;
+use super::budget::Share;
 use super::gzip::Gzip;
+use super::{Flow, Full};
 use crate::exchange::Headers;
 
 /// Codings that one body may carry; nobody sends more than two.
@@ -19,6 +22,12 @@ const MOST_STAGES: usize = 4;
 const RATIO: u64 = 200;
 /// Bytes that a stage may give back whatever it was fed. Costs about a millisecond.
 const FREE: u64 = 1024 * 1024;
+/// Bytes that all stages of one body may give back together. Costs about 20 ms.
+const WORK: u64 = 8 * 1024 * 1024;
+/// What an inflater holds: its window and its tables, in bytes.
+pub(super) const INFLATER: usize = 48 * 1024;
+/// What a brotli decoder holds beside its window: tables, about so many bytes.
+const BROTLI: usize = 64 * 1024;
 /// Bytes unpacked at a time; on the stack, once for each stage.
 const STEP: usize = 8 * 1024;
 /// RFC 9659 §3: a zstd content coding needs no window beyond 8 MiB.
@@ -27,7 +36,12 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// The stages that turn the bytes on the wire into the content, outermost first.
 pub(super) struct Chain {
     stages: Vec<Stage>,
+    /// Bytes that all stages gave back.
+    work: u64,
 }
+
+/// Takes content, and draws the memory for it.
+type Take<'a> = &'a mut dyn FnMut(&[u8], &mut Share) -> Result<Flow, String>;
 
 /// One coding being undone.
 struct Stage {
@@ -35,6 +49,8 @@ struct Stage {
     decode: Box<dyn Decode + Send>,
     fed: u64,
     given: u64,
+    /// Memory that was drawn for the decoder.
+    drawn: usize,
 }
 
 /// What one step of a decoder did.
@@ -53,6 +69,9 @@ pub(super) trait Decode {
 
     /// Whether the coding ended where the input did.
     fn ended(&self) -> bool;
+
+    /// The memory that it holds now, in bytes.
+    fn holds(&self) -> usize;
 }
 
 impl Chain {
@@ -72,16 +91,17 @@ impl Chain {
         }
         // Listed in the order in which they were applied, so the last one is undone first.
         stages.reverse();
-        Ok((!stages.is_empty()).then_some(Chain { stages }))
+        Ok((!stages.is_empty()).then_some(Chain { stages, work: 0 }))
     }
 
     /// Undoes the next bytes and hands the content on, until `take` is full.
-    pub(super) fn push(
-        &mut self,
-        bytes: &[u8],
-        take: &mut dyn FnMut(&[u8]) -> Result<Flow, String>,
-    ) -> Result<Flow, String> {
-        drive(&mut self.stages, bytes, take)
+    pub(super) fn push(&mut self, bytes: &[u8], share: &mut Share, take: Take<'_>) -> Result<Flow, String> {
+        drive(&mut self.stages, &mut self.work, share, bytes, take)
+    }
+
+    /// Memory that was drawn for all decoders.
+    pub(super) fn drawn(&self) -> usize {
+        self.stages.iter().map(|stage| stage.drawn).sum()
     }
 
     /// Checks that every stage came to its end.
@@ -95,22 +115,32 @@ impl Chain {
 
 fn drive(
     stages: &mut [Stage],
+    work: &mut u64,
+    share: &mut Share,
     mut input: &[u8],
-    take: &mut dyn FnMut(&[u8]) -> Result<Flow, String>,
+    take: Take<'_>,
 ) -> Result<Flow, String> {
-    let Some((stage, rest)) = stages.split_first_mut() else { return take(input) };
+    let Some((stage, rest)) = stages.split_first_mut() else { return take(input, share) };
     let mut output = [0; STEP];
     stage.fed = stage.fed.saturating_add(input.len() as u64);
     loop {
         let step = stage.decode.step(input, &mut output).map_err(|why| format!("{}: {why}", stage.name))?;
         input = input.get(step.read..).unwrap_or_default();
+        if !stage.draw(share) {
+            return Ok(Flow::Full(Full::Memory));
+        }
         if step.written > 0 {
             stage.given = stage.given.saturating_add(step.written as u64);
+            *work = work.saturating_add(step.written as u64);
             if stage.given > FREE.saturating_add(stage.fed.saturating_mul(RATIO)) {
                 return Err(format!("{}: unpacks to more than {RATIO} times its size", stage.name));
             }
-            if drive(rest, output.get(..step.written).unwrap_or_default(), take)? == Flow::Full {
-                return Ok(Flow::Full);
+            if *work > WORK {
+                return Ok(Flow::Full(Full::Work));
+            }
+            let content = output.get(..step.written).unwrap_or_default();
+            if let full @ Flow::Full(_) = drive(rest, work, share, content, take)? {
+                return Ok(full);
             }
         } else if step.read == 0 {
             if input.is_empty() {
@@ -133,7 +163,19 @@ impl Stage {
             }
             _ => return Err("a content coding that is not known".to_owned()),
         };
-        Ok(Stage { name, decode, fed: 0, given: 0 })
+        Ok(Stage { name, decode, fed: 0, given: 0, drawn: 0 })
+    }
+
+    /// Draws what the decoder has come to hold; one that may not is dropped at once.
+    fn draw(&mut self, share: &mut Share) -> bool {
+        let more = self.decode.holds().saturating_sub(self.drawn);
+        if more > 0 {
+            if !share.draw(more) {
+                return false;
+            }
+            self.drawn += more;
+        }
+        true
     }
 }
 
@@ -163,6 +205,10 @@ impl Decode for Deflate {
 
     fn ended(&self) -> bool {
         self.ended
+    }
+
+    fn holds(&self) -> usize {
+        if self.inflate.is_some() { INFLATER } else { 0 }
     }
 }
 
@@ -226,21 +272,26 @@ impl Decode for Brotli {
     fn ended(&self) -> bool {
         self.ended
     }
+
+    fn holds(&self) -> usize {
+        // The window is there once its size is known.
+        BROTLI.saturating_add(usize::try_from(self.state.ringbuffer_size).unwrap_or_default())
+    }
 }
 
 /// Zstandard (RFC 8878), one frame or several.
 struct Zstd {
-    decoder: ZstdDecoder<'static>,
+    context: DCtx<'static>,
     ended: bool,
 }
 
 impl Zstd {
     fn new() -> Result<Zstd, String> {
-        let mut decoder = ZstdDecoder::new().map_err(|_| "zstd: no memory for a decoder".to_owned())?;
-        decoder
+        let mut context = DCtx::try_create().ok_or_else(|| "zstd: no memory for a decoder".to_owned())?;
+        context
             .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))
             .map_err(|_| "zstd: the window cannot be bounded".to_owned())?;
-        Ok(Zstd { decoder, ended: false })
+        Ok(Zstd { context, ended: false })
     }
 }
 
@@ -251,15 +302,22 @@ impl Decode for Zstd {
             return Ok(Step::default());
         }
         let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
-        let hint = self.decoder.run(&mut from, &mut to).map_err(|_| "corrupt or too wide a stream".to_owned())?;
+        let left = self
+            .context
+            .decompress_stream(&mut to, &mut from)
+            .map_err(|_| "corrupt or too wide a stream".to_owned())?;
         let step = Step { read: from.pos(), written: to.pos() };
         if step.read > 0 || step.written > 0 {
-            self.ended = hint == 0;
+            self.ended = left == 0;
         }
         Ok(step)
     }
 
     fn ended(&self) -> bool {
         self.ended
+    }
+
+    fn holds(&self) -> usize {
+        self.context.sizeof()
     }
 }

@@ -2,7 +2,7 @@
 
 use flate2::{Crc, Decompress};
 
-use super::coding::{Decode, Step, inflate_step};
+use super::coding::{Decode, INFLATER, Step, inflate_step};
 
 const EXTRA: u8 = 4;
 const NAME: u8 = 8;
@@ -122,5 +122,9 @@ impl Decode for Gzip {
 
     fn ended(&self) -> bool {
         matches!(self.at, At::Fixed { seen: 0, .. })
+    }
+
+    fn holds(&self) -> usize {
+        INFLATER
     }
 }

@@ -8,8 +8,9 @@
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
-use super::Flow;
+use super::budget::Share;
 use super::parameters::Parameters;
+use super::{Flow, Full, charset};
 use crate::exchange::Part;
 
 /// RFC 2046 §5.1.1.
@@ -18,6 +19,8 @@ const LONGEST_BOUNDARY: usize = 70;
 const MOST_PARTS: usize = 1_000;
 /// The head of one part; also what white space behind a boundary may take.
 const LONGEST_HEAD: usize = 8 * 1024;
+/// What the names of a form's parts take in any case, in bytes: those of any usual form.
+const NAMES: usize = 4 * 1024;
 /// Fields in the head of one part.
 const MOST_FIELDS: usize = 32;
 
@@ -31,8 +34,10 @@ pub(super) struct Multipart {
     parts: Vec<Part>,
     /// Bytes of text that may still be kept.
     room: usize,
-    /// Whether some text or part was left out.
-    cut: bool,
+    /// Bytes of names that are still taken in any case.
+    names: usize,
+    /// Why some text or part was left out, where it was.
+    cut: Option<Full>,
 }
 
 /// Where in the form the next byte stands.
@@ -54,6 +59,8 @@ struct Open {
     part: Part,
     text: Vec<u8>,
     hash: Option<Sha256>,
+    /// Whether there is memory for its name.
+    kept: bool,
 }
 
 impl Multipart {
@@ -68,7 +75,8 @@ impl Multipart {
                 let delimiter = [b"\r\n--", boundary.as_slice()].concat();
                 // The first boundary may open the body: as if a line had just ended.
                 let pending = b"\r\n".to_vec();
-                Ok(Multipart { delimiter, pending, at: At::Preamble, parts: Vec::new(), room: cap, cut: false })
+                let (parts, at) = (Vec::new(), At::Preamble);
+                Ok(Multipart { delimiter, pending, at, parts, room: cap, names: NAMES, cut: None })
             }
             Some(_) => Err("multipart: a boundary of more than 70 bytes".to_owned()),
             None => Err("multipart: no boundary".to_owned()),
@@ -76,14 +84,14 @@ impl Multipart {
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Flow, String> {
+    pub(super) fn push(&mut self, bytes: &[u8], share: &mut Share) -> Result<Flow, String> {
         if self.pending.is_empty() {
-            let left = self.walk(bytes)?;
+            let left = self.walk(bytes, share)?;
             self.pending.extend_from_slice(left);
         } else {
             let mut pending = std::mem::take(&mut self.pending);
             pending.extend_from_slice(bytes);
-            let left = self.walk(&pending)?.len();
+            let left = self.walk(&pending, share)?.len();
             let done = pending.len().saturating_sub(left);
             pending.drain(..done);
             // What one large push grew is not kept.
@@ -93,10 +101,10 @@ impl Multipart {
         Ok(Flow::More)
     }
 
-    /// The parts, and whether nothing was left out.
-    pub(super) fn finish(mut self, whole: bool) -> Result<(Vec<Part>, bool), String> {
+    /// The parts, and why something was left out of them, where it was.
+    pub(super) fn finish(mut self, whole: bool) -> Result<(Vec<Part>, Option<Full>), String> {
         if let At::Epilogue = self.at {
-            return Ok((self.parts, whole && !self.cut));
+            return Ok((self.parts, self.cut));
         }
         if whole {
             return Err("multipart: ends before its last boundary".to_owned());
@@ -104,11 +112,11 @@ impl Multipart {
         if let At::Content(open) = std::mem::replace(&mut self.at, At::Epilogue) {
             self.keep(Open { hash: None, ..*open });
         }
-        Ok((self.parts, false))
+        Ok((self.parts, self.cut))
     }
 
     /// Goes as far as the bytes can be told apart; what comes back is to be shown again with more behind it.
-    fn walk<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], String> {
+    fn walk<'a>(&mut self, mut bytes: &'a [u8], share: &mut Share) -> Result<&'a [u8], String> {
         loop {
             bytes = match &mut self.at {
                 At::Epilogue => return Ok(&[]),
@@ -133,7 +141,9 @@ impl Multipart {
                 At::Head => match head_end(bytes) {
                     Some(end) => {
                         let (head, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-                        self.at = At::Content(Box::new(Open::from_head(head)?));
+                        let mut open = Open::from_head(head)?;
+                        open.kept = draw_name(head.len() + size_of::<Part>(), &mut self.names, share);
+                        self.at = At::Content(Box::new(open));
                         rest
                     }
                     None if bytes.len() > LONGEST_HEAD => {
@@ -143,7 +153,8 @@ impl Multipart {
                 },
                 At::Content(open) => match memmem::find(bytes, &self.delimiter) {
                     Some(start) => {
-                        self.cut |= open.take(bytes.get(..start).unwrap_or_default(), &mut self.room);
+                        let content = bytes.get(..start).unwrap_or_default();
+                        self.cut = self.cut.or(open.take(content, &mut self.room, share));
                         if let At::Content(open) = std::mem::replace(&mut self.at, At::Line) {
                             self.keep(*open);
                         }
@@ -152,7 +163,8 @@ impl Multipart {
                     None => {
                         let left = unclear_tail(bytes, &self.delimiter);
                         let sure = bytes.len().saturating_sub(left.len());
-                        self.cut |= open.take(bytes.get(..sure).unwrap_or_default(), &mut self.room);
+                        let content = bytes.get(..sure).unwrap_or_default();
+                        self.cut = self.cut.or(open.take(content, &mut self.room, share));
                         return Ok(left);
                     }
                 },
@@ -165,8 +177,8 @@ impl Multipart {
         if open.part.filename.as_deref() == Some("") && open.part.size == 0 {
             return;
         }
-        if self.parts.len() == MOST_PARTS {
-            self.cut = true;
+        if self.parts.len() == MOST_PARTS || !open.kept {
+            self.cut = self.cut.or(Some(if open.kept { Full::Cap } else { Full::Memory }));
             return;
         }
         self.parts.push(open.close());
@@ -191,29 +203,51 @@ impl Open {
             ..Part::default()
         };
         let hash = part.filename.is_some().then(Sha256::new);
-        Ok(Open { part, text: Vec::new(), hash })
+        Ok(Open { part, text: Vec::new(), hash, kept: true })
     }
 
-    /// Takes content; answers whether some of it was left out.
-    fn take(&mut self, content: &[u8], room: &mut usize) -> bool {
+    /// Takes content; answers why some of it was left out, where it was.
+    fn take(&mut self, content: &[u8], room: &mut usize, share: &mut Share) -> Option<Full> {
         self.part.size = self.part.size.saturating_add(content.len() as u64);
         if let Some(hash) = &mut self.hash {
             hash.update(content);
-            return false;
+            return None;
         }
-        let kept = content.get(..*room).unwrap_or(content);
-        self.text.extend_from_slice(kept);
-        *room -= kept.len();
-        kept.len() < content.len()
+        let wanted = content.get(..*room).unwrap_or(content);
+        let most = self.text.len().saturating_add(*room);
+        let kept = share.append(&mut self.text, wanted, most);
+        *room -= kept;
+        if kept < wanted.len() {
+            // No later piece of the text may follow where one is missing.
+            *room = 0;
+            return Some(Full::Memory);
+        }
+        (kept < content.len()).then_some(Full::Cap)
     }
 
     fn close(self) -> Part {
-        let Open { mut part, text, hash } = self;
+        let Open { mut part, text, hash, .. } = self;
         part.sha256 = hash.map(|hash| hex(&hash.finalize()));
         if part.filename.is_none() {
-            part.text = Some(lossy(text, part.size));
+            let kind = part.content_type.as_deref().unwrap_or_default();
+            part.text = Some(match charset::named(kind) {
+                Some(charset) => charset::as_utf8(&text, charset),
+                None => lossy(text, part.size),
+            });
         }
         part
+    }
+}
+
+/// Draws memory for a part's names: the first few in any case.
+fn draw_name(bytes: usize, free: &mut usize, share: &mut Share) -> bool {
+    match free.checked_sub(bytes) {
+        Some(left) => {
+            *free = left;
+            share.draw_always(bytes);
+            true
+        }
+        None => share.draw(bytes),
     }
 }
 
@@ -291,14 +325,15 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Budget;
     use super::*;
 
     const TYPE: &str = "Multipart/Form-Data; charset=utf-8; boundary=XX";
 
     fn read(cap: usize, wire: &[u8], whole: bool) -> Result<(Vec<Part>, bool), String> {
         let mut form = Multipart::for_type(TYPE, cap).unwrap().unwrap();
-        form.push(wire)?;
-        form.finish(whole)
+        form.push(wire, &mut Budget::unlimited().share())?;
+        form.finish(whole).map(|(parts, cut)| (parts, whole && cut.is_none()))
     }
 
     fn part(head: &str, content: &str) -> String {
@@ -343,21 +378,22 @@ mod tests {
         let mut form = Multipart::for_type(TYPE, 1000).unwrap().unwrap();
         let block = [b'\r'; 64 * 1024];
         let (mut most, mut expected) = (0, Sha256::new());
+        let share = &mut Budget::unlimited().share();
         for file in 0..3 {
-            form.push(format!("--XX\r\nContent-Disposition: form-data; name=f; filename={file}\r\n\r\n").as_bytes())
-                .unwrap();
+            let head = format!("--XX\r\nContent-Disposition: form-data; name=f; filename={file}\r\n\r\n");
+            form.push(head.as_bytes(), share).unwrap();
             for _ in 0..320 {
-                form.push(&block).unwrap();
+                form.push(&block, share).unwrap();
                 most = most.max(form.pending.capacity());
                 if file == 0 {
                     expected.update(block);
                 }
             }
-            form.push(b"\r\n").unwrap();
+            form.push(b"\r\n", share).unwrap();
         }
-        form.push(b"--XX--").unwrap();
-        let (parts, all) = form.finish(true).unwrap();
-        assert!(all);
+        form.push(b"--XX--", share).unwrap();
+        let (parts, cut) = form.finish(true).unwrap();
+        assert_eq!(cut, None);
         assert_eq!(parts.iter().map(|part| part.size).collect::<Vec<_>>(), [20 << 20; 3]);
         let expected = hex(&expected.finalize());
         assert!(parts.iter().all(|part| part.sha256.as_deref() == Some(expected.as_str())));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::capture::Recorded;
-use crate::capture::watched::Watched;
+use crate::capture::watching::Shared;
 
 /// The request's body on its way to the service.
 pub struct RequestBody<B>
@@ -17,13 +17,13 @@ where
 {
     /// Gone once the body came to its end.
     inner: Option<Pin<Box<B>>>,
-    watched: Option<Watched>,
+    watched: Option<Shared>,
 }
 
 /// The reply's body on its way to the client. Its end waits for the record.
 pub struct ReplyBody<R> {
     inner: Pin<Box<R>>,
-    watched: Option<Watched>,
+    watched: Option<Shared>,
     /// Bytes to come, where the head announced them: hyper asks for no more once it has them.
     announced: Option<u64>,
     /// The last frame, while its exchange is being recorded.
@@ -36,9 +36,9 @@ impl<B: Body<Data = Bytes> + Send + 'static> RequestBody<B> {
         RequestBody { inner: Some(Box::pin(inner)), watched: None }
     }
 
-    pub(super) fn watched(inner: B, watched: Watched) -> RequestBody<B> {
+    pub(super) fn watched(inner: B, watched: Shared) -> RequestBody<B> {
         if inner.is_end_stream() {
-            watched.request_whole();
+            watched.with(|it| it.request_whole = true);
         }
         RequestBody { inner: Some(Box::pin(inner)), watched: Some(watched) }
     }
@@ -81,8 +81,8 @@ impl<B: Body<Data = Bytes> + Send + 'static> Drop for RequestBody<B> {
 }
 
 /// Reads what a service left, as far as it is copied.
-async fn read_on<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, watched: Watched) {
-    while watched.lacks_request() {
+async fn read_on<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, watched: Shared) {
+    while watched.with(|it| it.lacks_request()) {
         let frame = poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         let ended = body.is_end_stream();
         note(&watched, frame.as_ref().map(Result::as_ref), ended);
@@ -93,18 +93,18 @@ async fn read_on<B: Body<Data = Bytes>>(mut body: Pin<Box<B>>, watched: Watched)
 }
 
 /// Copies a frame of a request.
-fn note<E>(watched: &Watched, frame: Option<Result<&Frame<Bytes>, E>>, ended: bool) {
+fn note<E>(watched: &Shared, frame: Option<Result<&Frame<Bytes>, E>>, ended: bool) {
     match frame {
         Some(Ok(frame)) => {
             if let Some(data) = frame.data_ref() {
-                watched.request_content(data);
+                watched.with(|it| it.request_content(data));
             }
             if ended {
-                watched.request_whole();
+                watched.with(|it| it.request_whole = true);
             }
         }
         Some(Err(_)) => {}
-        None => watched.request_whole(),
+        None => watched.with(|it| it.request_whole = true),
     }
 }
 
@@ -113,14 +113,14 @@ impl<R: Body<Data = Bytes>> ReplyBody<R> {
         ReplyBody { inner: Box::pin(inner), watched: None, announced: None, last: None, recording: None }
     }
 
-    pub(super) fn watched(inner: R, watched: Watched, announced: Option<u64>) -> ReplyBody<R> {
+    pub(super) fn watched(inner: R, watched: Shared, announced: Option<u64>) -> ReplyBody<R> {
         ReplyBody { inner: Box::pin(inner), watched: Some(watched), announced, last: None, recording: None }
     }
 
     /// Copies a frame; answers whether the client will take it for the last one.
     fn look_at(&mut self, frame: &Frame<Bytes>) -> bool {
         if let (Some(data), Some(watched)) = (frame.data_ref(), &self.watched) {
-            watched.response_content(data);
+            watched.with(|it| it.response_content(data));
             self.announced = self.announced.map(|left| left.saturating_sub(data.len() as u64));
         }
         frame.is_trailers() || self.announced == Some(0) || self.inner.is_end_stream()
@@ -150,7 +150,7 @@ impl<R: Body<Data = Bytes>> Body for ReplyBody<R> {
                 // A reply that broke is observed as such when the body is dropped.
                 other => return Poll::Ready(other),
             };
-            self.recording = self.watched.as_ref().and_then(Watched::complete);
+            self.recording = self.watched.as_ref().and_then(Shared::complete);
             if self.recording.is_none() {
                 return Poll::Ready(last.map(Ok));
             }

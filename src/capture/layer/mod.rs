@@ -18,8 +18,10 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, Method, StatusCode};
 use http_body::Body;
 
+use super::body::{Budget, COPIES_BYTES};
 use super::client_address::{client_address, is_trusted};
-use super::watched::{Recording, Watched, fields};
+use super::recording::Recording;
+use super::watching::{Copies, Shared, Watching, fields};
 use super::{Network, Observe};
 use crate::clock::Clock;
 use crate::exchange;
@@ -39,7 +41,7 @@ type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
 pub struct Layer {
     observe: Arc<dyn Observe>,
     clock: Clock,
-    copy_bytes: usize,
+    copies: Copies,
     peer: Peer,
     trusted: Arc<[Network]>,
     recording: Recording,
@@ -58,7 +60,7 @@ impl Layer {
         Layer {
             observe,
             clock,
-            copy_bytes: COPY_BYTES,
+            copies: Copies { each: COPY_BYTES, all: Budget::new(COPIES_BYTES) },
             peer: Arc::new(|_| None),
             trusted: Arc::new([]),
             recording: Recording::default(),
@@ -68,7 +70,14 @@ impl Layer {
     /// How much of each body is copied, in bytes (256 KiB).
     #[must_use]
     pub fn copy_bytes(mut self, copy_bytes: usize) -> Layer {
-        self.copy_bytes = copy_bytes;
+        self.copies.each = copy_bytes;
+        self
+    }
+
+    /// How much the copies of all bodies may hold together, in bytes (64 MiB). Beyond it a copy is cut.
+    #[must_use]
+    pub fn copies_bytes(mut self, copies_bytes: usize) -> Layer {
+        self.copies.all = Budget::new(copies_bytes);
         self
     }
 
@@ -142,16 +151,18 @@ where
         let layer = &self.layer;
         let head = layer.head(&request, target.to_owned());
         let started = layer.clock.now();
-        let watched = Watched::new(witness, head, started, layer.copy_bytes, layer.recording.clone());
+        let id = exchange::Exchange::number(started);
+        let (copies, recording) = (layer.copies.clone(), layer.recording.clone());
+        let watched = Shared::new(Watching::new(witness, id, started, head, copies, recording));
         // The service that was polled ready is the one to call; a clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
-            if let Some(pending) = watched.begin() {
+            if let Some(pending) = watched.with(Watching::begin) {
                 pending.await;
             }
             let method = request.method().clone();
-            watched.sent();
+            watched.with(|it| it.sent = true);
             let expects = request.headers().contains_key(http::header::EXPECT);
             let answered = inner.call(request.map(|body| RequestBody::watched(body, watched.clone()))).await;
             if !expects {
@@ -172,7 +183,7 @@ where
 
 /// Reads what the service left of the request's body, for a moment. Not where the client waits for a `100 Continue`:
 /// reading would send it.
-async fn read_unread(watched: &Watched) {
+async fn read_unread(watched: &Shared) {
     if let Some(rest) = watched.take_unread() {
         // Late is the same as not at all: the reply must not wait for a slow upload that nobody wants.
         let _ = tokio::time::timeout(UNREAD, rest(watched.clone())).await;
@@ -180,12 +191,12 @@ async fn read_unread(watched: &Watched) {
 }
 
 /// Wraps a reply. One whose body nobody will ask for is recorded before its head goes out.
-async fn answer<R>(reply: http::Response<R>, method: &Method, watched: Watched) -> http::Response<ReplyBody<R>>
+async fn answer<R>(reply: http::Response<R>, method: &Method, watched: Shared) -> http::Response<ReplyBody<R>>
 where
     R: Body<Data = Bytes>,
 {
     let status = reply.status();
-    watched.reply(status.as_u16(), fields(reply.headers()));
+    watched.with(|it| it.reply(status.as_u16(), fields(reply.headers())));
     let length = reply.headers().get(http::header::CONTENT_LENGTH);
     let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let bare = method == Method::HEAD

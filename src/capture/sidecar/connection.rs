@@ -17,7 +17,7 @@ use super::relay::Client;
 use super::watch::{NEVER, Watch};
 use super::worker::Worker;
 use crate::capture::wire::refusal::Refusal;
-use crate::capture::wire::request::{RequestHead, leading_empty_lines, read_request};
+use crate::capture::wire::request::{RequestHead, leading_empty_lines, read_request, request_line};
 
 /// How long, and how many bytes, a client may still send after a last reply,
 /// so that it reads the reply before it meets a reset.
@@ -69,7 +69,7 @@ impl Connection {
             let next = match self.next_request().await {
                 Arrival::Head(head) => self.exchange(head).await,
                 Arrival::Refused(refusal) => {
-                    self.worker.refused(refusal);
+                    self.worker.refused(refusal, self.peer, request_line(self.client.inbound.filled()));
                     self.reply(Trouble::Refused(refusal), false).await
                 }
                 Arrival::TooSlow => {

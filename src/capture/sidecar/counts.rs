@@ -8,6 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
+use crate::capture::body::Budget;
 use crate::capture::wire::refusal::Refusal;
 
 /// A number that one thread writes and others read.
@@ -34,7 +35,11 @@ impl Count {
 pub(super) struct Counts {
     pub(super) requests: Count,
     pub(super) open: Count,
+    /// WebSockets that are open, and that ever were.
     pub(super) upgrades: Count,
+    pub(super) upgrades_made: Count,
+    /// Times that the system gave no connection: no descriptor, no memory.
+    pub(super) accept_failed: Count,
     pub(super) turned_away: Count,
     pub(super) clients_gone: Count,
     pub(super) client_timeouts: Count,
@@ -87,21 +92,28 @@ impl PlatformFailure {
 
 /// The counters of all threads, as one metric each.
 #[derive(Clone, Debug)]
-pub(super) struct AllCounts(pub(super) Vec<Arc<Counts>>);
+pub(super) struct AllCounts {
+    pub(super) threads: Vec<Arc<Counts>>,
+    pub(super) copies: Budget,
+}
 
 impl AllCounts {
     fn sum(&self, of: impl Fn(&Counts) -> u64) -> u64 {
-        self.0.iter().map(|counts| of(counts)).fold(0, u64::wrapping_add)
+        self.threads.iter().map(|counts| of(counts)).fold(0, u64::wrapping_add)
     }
 }
 
 impl Collector for AllCounts {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let plain: [(&str, &str, Of); 4] = [
+        let plain: [(&str, &str, Of); 6] = [
             ("proxy_requests", "requests that were forwarded or tried to be", |counts| counts.requests.now()),
             ("proxy_turned_away", "connections beyond a limit", |counts| counts.turned_away.now()),
             ("proxy_clients_gone", "clients that left before their reply was whole", |counts| {
                 counts.clients_gone.now()
+            }),
+            ("proxy_upgrades", "WebSockets that were opened", |counts| counts.upgrades_made.now()),
+            ("proxy_accept_failures", "tries to accept for which the system had no descriptor or memory", |counts| {
+                counts.accept_failed.now()
             }),
             ("proxy_client_timeouts", "clients that were too slow", |counts| counts.client_timeouts.now()),
         ];
@@ -109,6 +121,12 @@ impl Collector for AllCounts {
             let total = Total(self.sum(of));
             total.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
+        let help = "times that a copy of a body was cut because all copies held as much as they may";
+        let total = Total(self.copies.refused());
+        total.encode(encoder.encode_descriptor("proxy_body_copies_refused", help, None, MetricType::Counter)?)?;
+        let help = "bytes that copies of bodies hold";
+        let held = i64::try_from(self.copies.drawn()).unwrap_or(i64::MAX);
+        encoder.encode_descriptor("proxy_body_copies_bytes", help, None, MetricType::Gauge)?.encode_gauge(&held)?;
         let gauges: [(&str, &str, Of); 2] = [
             ("proxy_open_connections", "connections of clients that are open", |counts| counts.open.now()),
             ("proxy_open_upgrades", "WebSockets that are open", |counts| counts.upgrades.now()),

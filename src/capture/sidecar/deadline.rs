@@ -20,7 +20,7 @@ impl Relay<'_> {
     pub(super) fn expired(&mut self, now: u64) -> Option<Failure> {
         let settings = &self.worker.settings;
         if now >= self.rate.since + RATE_WINDOW_MS {
-            let too_slow = self.rate.bytes < settings.body_min_rate_bytes * (RATE_WINDOW_MS / 1000);
+            let too_slow = self.rate.bytes < settings.body_min_rate_bytes.saturating_mul(RATE_WINDOW_MS / 1000);
             if self.waits_for_body() && too_slow {
                 return Some(Failure::ClientSlow);
             }

@@ -9,17 +9,18 @@ use super::buffer::Buffer;
 use super::connection::{Connection, Next};
 use super::counts::PlatformFailure;
 use super::deadline::Rate;
+use super::fields;
 use super::problem_reply::Trouble;
 use super::relay::{BEGINS, Down, Failure, Relay, Turn, Up};
-use super::tee::{self, Tee};
-use super::tunnel::tunnel;
+use super::tunnel::{Following, tunnel};
 use super::waiting::Waiting;
 use crate::capture::Kept;
 use crate::capture::client_address::{client_address, is_trusted};
+use crate::capture::watching::Watching;
 use crate::capture::wire::field::{Line, read_line};
 use crate::capture::wire::framing::Framing;
 use crate::capture::wire::reply::Asked;
-use crate::capture::wire::request::RequestHead;
+use crate::capture::wire::request::{RequestHead, request_line};
 use crate::capture::wire::rewrite::Cuts;
 use crate::exchange::{Body, Exchange, Request};
 
@@ -27,7 +28,7 @@ use crate::exchange::{Body, Exchange, Request};
 struct Admitted {
     /// The head as it goes to the platform.
     head: Vec<u8>,
-    tee: Option<Box<Tee>>,
+    watching: Option<Box<Watching>>,
 }
 
 /// How a relay ended.
@@ -49,7 +50,7 @@ impl Connection {
         if matches!(read.framing, Framing::Chunked(_)) {
             let body = self.client.inbound.filled().get(read.len..).unwrap_or_default();
             if let Err(refusal) = read.framing.clone().advance(body, &mut |_| ()) {
-                self.worker.refused(refusal);
+                self.worker.refused(refusal, self.peer, request_line(self.client.inbound.filled()));
                 return self.reply(Trouble::Refused(refusal), read.is_head).await;
             }
         }
@@ -62,12 +63,12 @@ impl Connection {
         } else {
             None
         };
-        let Admitted { head, mut tee } = self.admit(&read);
+        let Admitted { head, mut watching } = self.admit(&read);
         self.client.inbound.consume(read.len, &self.worker.spare);
-        if let Some(begun) = tee.as_mut().and_then(|tee| tee.begin()) {
+        if let Some(begun) = watching.as_mut().and_then(|watching| watching.begin()) {
             begun.await;
         }
-        let next = self.relay(read, head, tee).await;
+        let next = self.relay(read, head, watching).await;
         drop(place);
         next
     }
@@ -90,8 +91,8 @@ impl Connection {
         let names_itself = worker.settings.add_request_id && !read.has_request_id;
         let started = (witness.is_some() || names_itself).then(|| worker.clock.now());
         let id = started.map(Exchange::number);
-        let tee = witness.zip(id.zip(started)).map(|(witness, (id, started))| {
-            let headers = tee::headers(bytes, read.fields..read.len, &cuts);
+        let watching = witness.zip(id.zip(started)).map(|(witness, (id, started))| {
+            let headers = fields::headers(bytes, read.fields..read.len, &cuts);
             let trusted = &worker.settings.trusted_proxies;
             let request = Request {
                 method: method.to_owned(),
@@ -102,8 +103,7 @@ impl Connection {
                 peer: Some(self.peer),
                 peer_is_trusted: is_trusted(self.peer, trusted),
             };
-            let cap = worker.settings.body_copy_bytes;
-            Tee::new(witness, id, started, request, cap, worker.unattended.clone())
+            Watching::new(witness, id, started, request, worker.copies.clone(), worker.recording.clone())
         });
         let mut head = worker.spare.head();
         if worker.settings.add_forwarded {
@@ -121,7 +121,7 @@ impl Connection {
             (false, true) => b"Connection: TE\r\n\r\n",
             (false, false) => b"\r\n",
         });
-        Admitted { head, tee }
+        Admitted { head, watching }
     }
 
     /// Copies the head and adds `X-Forwarded-*`. What a peer that is not
@@ -164,10 +164,10 @@ impl Connection {
     }
 
     /// Relays the exchange, and answers for the platform where it does not.
-    async fn relay(&mut self, read: RequestHead, head: Vec<u8>, mut tee: Option<Box<Tee>>) -> Next {
+    async fn relay(&mut self, read: RequestHead, head: Vec<u8>, mut watching: Option<Box<Watching>>) -> Next {
         let is_head = read.is_head;
         let trouble = match self.platform().await {
-            Ok((platform, reused)) => match self.run(read, head, &mut tee, platform, reused).await {
+            Ok((platform, reused)) => match self.run(read, head, &mut watching, platform, reused).await {
                 Ended::Through { keep_client: true } => return Next::Request,
                 Ended::Through { keep_client: false } => return Next::Close,
                 Ended::Over(next) => return next,
@@ -179,7 +179,7 @@ impl Connection {
                 no_connection(&error)
             }
         };
-        if let Some(recorded) = tee.as_mut().and_then(|tee| tee.end()) {
+        if let Some(recorded) = watching.as_mut().and_then(|watching| watching.end()) {
             // The client learns that it failed in either case.
             let _ = recorded.await;
         }
@@ -199,7 +199,7 @@ impl Connection {
         &mut self,
         read: RequestHead,
         head: Vec<u8>,
-        tee: &mut Option<Box<Tee>>,
+        watching: &mut Option<Box<Watching>>,
         platform: TcpStream,
         reused: bool,
     ) -> Ended {
@@ -233,7 +233,9 @@ impl Connection {
                 // An HTTP/1.0 request without `Connection: keep-alive` is the last one.
                 reusable: !read.old,
             },
-            tee: tee.take(),
+            watching: watching.take(),
+            following: None,
+            peer: self.peer,
             client_at: now,
             platform_at: now,
             eof_at: now,
@@ -242,7 +244,7 @@ impl Connection {
         };
         let turn = relay.start_and_run().await;
         let ended = relay.end(turn).await;
-        *tee = relay.tee.take();
+        *watching = relay.watching.take();
         worker.spare.keep_head(std::mem::take(&mut relay.up.out.head));
         worker.spare.keep_head(std::mem::take(&mut relay.down.out.head));
         relay.down.inbound.give_back(&worker.spare);
@@ -266,7 +268,12 @@ impl Relay<'_> {
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
                 Turn::Last => {
-                    if let Some(recorded) = self.tee.take().and_then(|mut tee| tee.end())
+                    let Some(mut watching) = self.watching.take() else { continue };
+                    if self.down.status == Some(101) {
+                        let recording = &self.worker.recording;
+                        self.following = watching.follow().map(|follow| Following::new(follow, recording.clone()));
+                    }
+                    if let Some(recorded) = watching.end()
                         && recorded.await == Kept::Lost
                     {
                         return Turn::Failed(Failure::Unrecorded);
@@ -296,10 +303,11 @@ impl Relay<'_> {
     async fn end(&mut self, turn: Turn) -> Ended {
         let failure = match turn {
             Turn::Switched => {
-                let upgrades = &self.worker.counts.upgrades;
-                upgrades.add();
+                let counts = &self.worker.counts;
+                counts.upgrades.add();
+                counts.upgrades_made.add();
                 let next = tunnel(self).await;
-                self.worker.counts.upgrades.take();
+                counts.upgrades.take();
                 return Ended::Over(next);
             }
             Turn::Failed(failure) => failure,
@@ -320,7 +328,8 @@ impl Relay<'_> {
                 if unanswered { Ended::Unanswered(Trouble::ClientTooSlow) } else { Ended::Over(self.cut()) }
             }
             Failure::BadBody(refusal) => {
-                self.worker.refused(refusal);
+                // Where it is watched, its own event says that it broke off.
+                self.worker.refused(refusal, self.peer, (None, None));
                 if unanswered { Ended::Unanswered(Trouble::Refused(refusal)) } else { Ended::Over(self.cut()) }
             }
             Failure::Platform(kind, trouble) => {

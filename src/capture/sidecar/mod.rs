@@ -9,12 +9,13 @@ mod buffer;
 mod connection;
 mod counts;
 mod deadline;
+mod descriptors;
 mod exchange;
+mod fields;
 mod limits;
 mod pool;
 mod problem_reply;
 mod relay;
-mod tee;
 mod tunnel;
 mod waiting;
 mod watch;
@@ -30,9 +31,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Observe;
+use super::body::Budget;
 use super::settings::{HEAD_LEAST, HEAD_MOST, Settings};
 use crate::clock::Clock;
 use counts::{AllCounts, Counts};
+pub use descriptors::{Descriptors, raise_descriptors};
 use limits::Limits;
 use worker::Worker;
 
@@ -45,6 +48,7 @@ pub struct Sidecar {
     address: SocketAddr,
     settings: Arc<Settings>,
     counts: AllCounts,
+    copies: Budget,
 }
 
 /// Why the sidecar cannot listen.
@@ -88,8 +92,10 @@ impl Sidecar {
             address = listener.local_addr().map_err(failed)?;
             listeners.push(listener);
         }
-        let counts = AllCounts((0..threads).map(|_| Arc::new(Counts::default())).collect());
-        Ok(Sidecar { listeners, address, settings: Arc::new(settings.clone()), counts })
+        let copies = Budget::new(settings.body_copies_bytes);
+        let threads = (0..threads).map(|_| Arc::new(Counts::default())).collect();
+        let counts = AllCounts { threads, copies: copies.clone() };
+        Ok(Sidecar { listeners, address, settings: Arc::new(settings.clone()), counts, copies })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -112,12 +118,13 @@ impl Sidecar {
         let _stop_when_dropped = stop.clone().drop_guard();
         let limits = Arc::new(Limits::default());
         let mut running = Vec::with_capacity(self.listeners.len());
-        for (number, (listener, counts)) in self.listeners.into_iter().zip(self.counts.0).enumerate() {
+        for (number, (listener, counts)) in self.listeners.into_iter().zip(self.counts.threads).enumerate() {
             let (done, is_done) = oneshot::channel();
             let (settings, observe, clock) = (Arc::clone(&self.settings), Arc::clone(&observe), clock.clone());
-            let (limits, stop) = (Arc::clone(&limits), stop.clone());
+            let (limits, stop, copies) = (Arc::clone(&limits), stop.clone(), self.copies.clone());
             std::thread::Builder::new().name(format!("proxy-{number}")).spawn(move || {
-                let served = serve(listener, stop, move || Worker::new(settings, observe, clock, counts, limits));
+                let served =
+                    serve(listener, stop, move || Worker::new(settings, observe, clock, counts, limits, copies));
                 // Nobody waits where the future was dropped.
                 let _ = done.send(served);
             })?;

@@ -4,6 +4,7 @@
 //! buffer waits in each direction. The last bytes of a watched reply are held
 //! until the witness is done.
 
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
@@ -11,11 +12,13 @@ use tokio::net::TcpStream;
 use super::buffer::Buffer;
 use super::counts::PlatformFailure;
 use super::deadline::Rate;
+use super::fields;
 use super::problem_reply::Trouble;
-use super::tee::{self, Tee};
+use super::tunnel::Following;
 use super::waiting::Waiting;
 use super::watch::{NEVER, Watch};
 use super::worker::Worker;
+use crate::capture::watching::Watching;
 use crate::capture::wire::framing::Framing;
 use crate::capture::wire::refusal::Refusal;
 use crate::capture::wire::reply::{Asked, ReplyHead, VERSION, read_reply};
@@ -101,7 +104,10 @@ pub(super) struct Relay<'a> {
     pub(super) keep_client: bool,
     pub(super) up: Up,
     pub(super) down: Down,
-    pub(super) tee: Option<Box<Tee>>,
+    pub(super) watching: Option<Box<Watching>>,
+    /// Hears of the end of the WebSocket that this exchange opens.
+    pub(super) following: Option<Following>,
+    pub(super) peer: IpAddr,
     /// When the client, and the platform, last did something; when the client closed its side.
     pub(super) client_at: u64,
     pub(super) platform_at: u64,
@@ -165,8 +171,8 @@ impl Relay<'_> {
             }
             if self.up.framing.is_done() {
                 self.up.finished = true;
-                if let Some(tee) = &mut self.tee {
-                    tee.request_whole = true;
+                if let Some(watching) = &mut self.watching {
+                    watching.request_whole = true;
                 }
                 break;
             }
@@ -191,8 +197,8 @@ impl Relay<'_> {
     fn note_sent(&mut self) {
         if !self.up.sent {
             self.up.sent = true;
-            if let Some(tee) = &mut self.tee {
-                tee.sent = true;
+            if let Some(watching) = &mut self.watching {
+                watching.sent = true;
             }
         }
     }
@@ -200,8 +206,8 @@ impl Relay<'_> {
     /// Understands what has arrived of the request's body.
     pub(super) fn take_request_body(&mut self) -> Result<(), Failure> {
         let fresh = self.client.inbound.filled().get(self.up.out.ready..).unwrap_or_default();
-        let taken = match &mut self.tee {
-            Some(tee) => self.up.framing.advance(fresh, &mut |content| tee.request_content(content)),
+        let taken = match &mut self.watching {
+            Some(watching) => self.up.framing.advance(fresh, &mut |content| watching.request_content(content)),
             None => self.up.framing.advance(fresh, &mut |_| ()),
         };
         self.up.out.ready += taken.map_err(Failure::BadBody)?;
@@ -240,7 +246,7 @@ impl Relay<'_> {
     /// The reply's side. `None`: it waits.
     fn poll_down(&mut self, now: u64, cx: &mut Context<'_>) -> Result<Option<Turn>, Failure> {
         loop {
-            if self.down.ended && self.tee.is_some() {
+            if self.down.ended && self.watching.is_some() {
                 return Ok(Some(Turn::Last));
             }
             if self.down.out.is_waiting() {
@@ -287,8 +293,8 @@ impl Relay<'_> {
     /// Understands what has arrived of the reply's body.
     fn take_reply_body(&mut self) -> Result<(), Failure> {
         let fresh = self.down.inbound.filled().get(self.down.out.ready..).unwrap_or_default();
-        let taken = match &mut self.tee {
-            Some(tee) => self.down.framing.advance(fresh, &mut |content| tee.response_content(content)),
+        let taken = match &mut self.watching {
+            Some(watching) => self.down.framing.advance(fresh, &mut |content| watching.response_content(content)),
             None => self.down.framing.advance(fresh, &mut |_| ()),
         };
         self.down.out.ready += taken.map_err(malformed)?;
@@ -300,8 +306,8 @@ impl Relay<'_> {
 
     fn reply_ended(&mut self) {
         self.down.ended = true;
-        if let Some(tee) = &mut self.tee {
-            tee.response_whole = true;
+        if let Some(watching) = &mut self.watching {
+            watching.response_whole = true;
         }
     }
 
@@ -340,8 +346,8 @@ impl Relay<'_> {
             }
             out.extend_from_slice(b"\r\n");
         }
-        if !interim && let Some(tee) = &mut self.tee {
-            tee.reply(head.status, tee::headers(bytes, head.fields..head.len, &cuts));
+        if !interim && let Some(watching) = &mut self.watching {
+            watching.reply(head.status, fields::headers(bytes, head.fields..head.len, &cuts));
         }
         drop(cuts);
         self.down.inbound.consume(head.len, &self.worker.spare);

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,13 +18,15 @@ use super::counts::{Counts, PlatformFailure};
 use super::limits::Limits;
 use super::pool::Pool;
 use super::problem_reply::Trouble;
-use super::tee::Unattended;
 use super::watch::{TICK, Ticker};
-use crate::capture::Observe;
+use crate::capture::body::Budget;
+use crate::capture::recording::Recording;
 use crate::capture::settings::{HEAD_MOST, Settings};
+use crate::capture::watching::Copies;
 use crate::capture::wire::HeadLimits;
 use crate::capture::wire::refusal::Refusal;
 use crate::capture::wire::rewrite::Cuts;
+use crate::capture::{Observe, Refused};
 use crate::clock::Clock;
 
 /// After the system had no descriptor or memory for a connection.
@@ -58,7 +60,9 @@ pub(super) struct Worker {
     pub(super) cuts: RefCell<Cuts>,
     pub(super) request_limits: HeadLimits,
     pub(super) reply_limits: HeadLimits,
-    pub(super) unattended: Unattended,
+    pub(super) copies: Copies,
+    /// Ends that are being recorded on behalf of connections that are gone.
+    pub(super) recording: Recording,
     phase: Cell<Phase>,
     logged: Cell<u64>,
 }
@@ -70,11 +74,13 @@ impl Worker {
         clock: Clock,
         counts: Arc<Counts>,
         limits: Arc<Limits>,
+        copies: Budget,
     ) -> Rc<Worker> {
         let fields = settings.head_max_fields;
         Rc::new(Worker {
             request_limits: HeadLimits { bytes: settings.head_max_bytes, fields },
             reply_limits: HeadLimits { bytes: HEAD_MOST, fields },
+            copies: Copies { each: settings.body_copy_bytes, all: copies },
             settings,
             observe,
             clock,
@@ -84,7 +90,7 @@ impl Worker {
             pool: Pool::default(),
             spare: Spare::default(),
             cuts: RefCell::default(),
-            unattended: Arc::new(AtomicUsize::new(0)),
+            recording: Recording::default(),
             phase: Cell::new(Phase::Serving),
             logged: Cell::new(0),
         })
@@ -100,9 +106,12 @@ impl Worker {
         self.phase.get() == Phase::GivingUp
     }
 
-    /// Counts a refusal, and names it in the log now and then.
-    pub(super) fn refused(&self, refusal: Refusal) {
+    /// Counts a refusal, tells of it, and names it in the log now and then.
+    pub(super) fn refused(&self, refusal: Refusal, peer: IpAddr, line: (Option<&str>, Option<&str>)) {
         self.counts.refused(refusal);
+        let (reason, (method, target)) = (refusal.to_string(), line);
+        let (label, status) = (refusal.label(), refusal.status());
+        self.observe.refused(&Refused { reason: &reason, label, status, peer, method, target });
         if self.may_log() {
             tracing::info!(reason = refusal.label(), "refused a request: {refusal}");
         }
@@ -169,7 +178,10 @@ impl Worker {
                 Some(Ok((stream, peer))) => self.welcome(stream, peer.ip()),
                 Some(Err(error)) if is_about_one_connection(&error) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(error = %error, "cannot accept connections; trying again");
+                    self.counts.accept_failed.add();
+                    if self.may_log() {
+                        tracing::warn!(error = %error, "cannot accept connections; trying again");
+                    }
                     self.pool.clear();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -189,7 +201,7 @@ impl Worker {
         }
     }
 
-    fn welcome(self: &Rc<Self>, stream: TcpStream, peer: std::net::IpAddr) {
+    fn welcome(self: &Rc<Self>, stream: TcpStream, peer: IpAddr) {
         let peer = peer.to_canonical();
         let Some(place) = self.limits.enter(peer, &self.settings) else {
             self.counts.turned_away.add();
@@ -221,7 +233,7 @@ impl Worker {
     }
 
     fn is_busy(&self) -> bool {
-        self.counts.open.now() > 0 || self.unattended.load(Relaxed) > 0
+        self.counts.open.now() > 0 || !self.recording.is_idle()
     }
 }
 

@@ -169,6 +169,23 @@ fn read_start(head: &[u8]) -> Result<Option<Start>, Refusal> {
     Ok(Some(Start { method: 0..method, old, fields: target.end + 11, target }))
 }
 
+/// Method and target of a head that was refused, for whoever is told of it:
+/// where they can be read without a doubt, and are not longer than anybody reads.
+pub(crate) fn request_line(head: &[u8]) -> (Option<&str>, Option<&str>) {
+    const LONGEST: usize = 2_048;
+    let head = head.get(..LONGEST).unwrap_or(head);
+    let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next(), words.next(), words.next());
+    let good = |byte: &u8| *byte > b' ' && *byte != 0x7f;
+    let method = method.filter(|method| !method.is_empty() && method.iter().all(|byte| is_token_byte(*byte)));
+    let target = target.filter(|target| version.is_some() && target.starts_with(b"/") && target.iter().all(good));
+    match (method.map(std::str::from_utf8), target.map(std::str::from_utf8)) {
+        (Some(Ok(method)), Some(Ok(target))) => (Some(method), Some(target)),
+        _ => (None, None),
+    }
+}
+
 /// What can only be decided when all fields have been seen.
 fn finish(head: &[u8], start: Start, seen: Seen, len: usize, cuts: &mut Cuts) -> Result<RequestHead, Refusal> {
     let method = head.get(start.method.clone()).unwrap_or_default();
