@@ -24,7 +24,7 @@ pub(super) fn ended(send: &str, sent: &Value, status: u16, answered: &Value) -> 
         }
         headers.push("content-type", "application/json");
         let content = value.to_string();
-        (headers, Body { size: content.len() as u64, content: content.into(), seen: Seen::Whole, parts: Vec::new() })
+        (headers, Body { size: content.len() as u64, content: content.into(), seen: Seen::Whole, ..Body::default() })
     };
     let ((headers, body), (answer_headers, answer)) = (part(sent), part(answered));
     let request = Request {

@@ -22,3 +22,4 @@ mod record;
 mod rules_problems;
 mod shipped_rules;
 mod sidecar;
+mod traffic;

@@ -306,6 +306,8 @@ impl Relay<'_> {
                 let counts = &self.worker.counts;
                 counts.upgrades.add();
                 counts.upgrades_made.add();
+                // Whatever it carries from now on is no HTTP: nobody else may ever get it.
+                self.down.reusable = false;
                 let next = tunnel(self).await;
                 counts.upgrades.take();
                 return Ended::Over(next);
