@@ -282,6 +282,7 @@ fn pages(path: &Path) {
         clock: Clock::standing_at(end.unwrap_or_default()),
         settings: sidetrail::read::Settings::default(),
         rules: Arc::new(ArcSwap::from_pointee(Rules::default())),
+        rulebook: None,
         registry: Registry::default(),
     });
     let router = router(state);

@@ -59,6 +59,8 @@ pub struct RulePaths {
     pub guarantee: Guarantee,
     /// The longest a look-up before a request may take, in ms; 0 turns look-ups off.
     pub fetch_timeout_ms: u64,
+    /// How often it is looked whether the files changed, in ms; 0: only on SIGHUP and when asked.
+    pub watch_ms: u64,
 }
 
 impl Default for RulePaths {
@@ -69,6 +71,7 @@ impl Default for RulePaths {
             memory_bytes: Memory::DEFAULT_BYTES,
             guarantee: Guarantee::Outcome,
             fetch_timeout_ms: 300,
+            watch_ms: 1_000,
         }
     }
 }

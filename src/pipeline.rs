@@ -15,15 +15,17 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use crate::capture::{Follow, Kept, Observe, Pending, Recorded, Refused, Wants, Witness};
+use crate::capture::{Follow, Kept, Observe, Pending, Recorded, Refused, Tally, Wants, Witness};
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::exchange::{Exchange, Request};
 use crate::identity::{Identity, Inquiry, Who};
+use crate::ledger::{Ledger, Route};
 use crate::memory::{Lesson, Memory};
 use crate::record::{RecordError, Recorder};
 use crate::rules::{Caller, Derived, Found, RuleSet};
@@ -41,12 +43,15 @@ const GIVE_UP_EVERY: Duration = Duration::from_secs(30);
 pub struct Pipeline(Arc<Inner>);
 
 struct Inner {
-    rules: Arc<RuleSet>,
+    rules: ArcSwap<RuleSet>,
     memory: Memory,
     identity: Identity,
     recorder: Option<Recorder>,
     notices: Option<Notices>,
     lookups: Option<Lookups>,
+    /// Which routes are used; only of what is recorded.
+    ledger: Arc<Ledger>,
+    clock: Clock,
     counters: Counters,
 }
 
@@ -69,9 +74,26 @@ impl Pipeline {
         recorder: Option<Recorder>,
         lookups: Option<Lookups>,
     ) -> Pipeline {
+        let clock = recorder.as_ref().map_or_else(Clock::system, |recorder| recorder.clock().clone());
         let notices = recorder.clone().map(Notices::new);
-        let counters = Counters::default();
-        Pipeline(Arc::new(Inner { rules, memory, identity, recorder, notices, lookups, counters }))
+        let (ledger, counters) = (Arc::default(), Counters::default());
+        let rules = ArcSwap::new(rules);
+        Pipeline(Arc::new(Inner { rules, memory, identity, recorder, notices, lookups, ledger, clock, counters }))
+    }
+
+    /// The rules that are in use.
+    pub fn rules(&self) -> Arc<RuleSet> {
+        self.0.rules.load_full()
+    }
+
+    /// Puts other rules in their place: for the next request. Those under way end with the rules they began with.
+    pub fn exchange_rules(&self, rules: Arc<RuleSet>) {
+        self.0.rules.store(rules);
+    }
+
+    /// Which routes are used.
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// Derives one exchange that is already over, learns from it, records nothing: `replay`.
@@ -80,7 +102,7 @@ impl Pipeline {
         let Some(matched) = inner.find(&exchange.request.method, &exchange.request.target) else {
             return Derived::default();
         };
-        let inquiry = inner.ask_who(matched.found, &exchange.request);
+        let inquiry = inner.ask_who(&matched, &exchange.request);
         inner.conclude(matched, exchange, inquiry, &[]).await
     }
 
@@ -88,7 +110,7 @@ impl Pipeline {
     pub async fn give_up_jobs(&self, clock: &Clock) -> Infallible {
         loop {
             tokio::time::sleep(GIVE_UP_EVERY).await;
-            let mut derived = self.0.rules.give_up(&self.0.memory, clock.now());
+            let mut derived = self.rules().give_up(&self.0.memory, clock.now());
             self.0.learn(std::mem::take(&mut derived.lessons));
             // Nobody waits for it: what cannot be kept is counted, and logged by the recorder.
             let _ = self.0.keep(derived.events).await;
@@ -121,6 +143,16 @@ impl Observe for Pipeline {
         Some(Box::new(Watch { pipeline: self.0.clone(), matched, inquiry: None, fetched: None, opened: None }))
     }
 
+    fn tally(&self, method: &str, target: &str) -> Option<Tally> {
+        if self.0.recorder.is_none() || !Ledger::counts(method) {
+            return None;
+        }
+        let (ledger, clock) = (Arc::clone(&self.0.ledger), self.0.clock.clone());
+        let path: Box<str> = target.split('?').next().unwrap_or_default().into();
+        let method: Box<str> = method.into();
+        Some(Tally::new(move |status| ledger.note(&method, Route::Path(&path), status, clock.now())))
+    }
+
     fn refused(&self, refused: &Refused<'_>) {
         if let Some(notices) = &self.0.notices {
             notices.refused(refused);
@@ -130,6 +162,8 @@ impl Observe for Pipeline {
 
 /// What the rules found for a request.
 struct Matched {
+    /// The set that found it: what it found means nothing to another.
+    rules: Arc<RuleSet>,
     found: Found,
     /// The plain spelling of its target, where nothing fits it as it was sent.
     respelt: Option<String>,
@@ -148,16 +182,16 @@ struct Watch {
 
 impl Witness for Watch {
     fn wants(&self) -> Wants {
-        let wanted = self.pipeline.rules.wants(self.matched.found);
+        let wanted = self.matched.rules.wants(self.matched.found);
         Wants { request_body: wanted.request_body, response_body: wanted.response_body }
     }
 
     fn begin(&mut self, request: &Request) -> Option<Pending> {
-        let found = self.matched.found;
-        self.inquiry = self.pipeline.ask_who(found, request);
-        let (pending, fetched) = match &self.matched.respelt {
-            None => self.pipeline.look_up(found, request)?,
-            Some(target) => self.pipeline.look_up(found, &Request { target: target.clone(), ..request.clone() })?,
+        let matched = &self.matched;
+        self.inquiry = self.pipeline.ask_who(matched, request);
+        let (pending, fetched) = match &matched.respelt {
+            None => self.pipeline.look_up(matched, request)?,
+            Some(target) => self.pipeline.look_up(matched, &Request { target: target.clone(), ..request.clone() })?,
         };
         self.fetched = Some(fetched);
         Some(pending)
@@ -206,22 +240,24 @@ impl Drop for Unfinished {
 
 impl Inner {
     fn find(&self, method: &str, target: &str) -> Option<Matched> {
-        if let Some(found) = self.rules.find(method, target) {
+        let rules = self.rules.load();
+        if let Some(found) = rules.find(method, target) {
             // An id with `;jsessionid=…` behind it would be kept as an id.
             let odd = paths::has_parameters(target.split('?').next().unwrap_or_default());
-            let plain = odd.then(|| self.rules.find_respelt(method, target)).flatten();
+            let plain = odd.then(|| rules.find_respelt(method, target)).flatten();
+            let rules = Guard::into_inner(rules);
             return Some(match plain {
-                Some((found, plain)) => Matched { found, respelt: Some(plain) },
-                None => Matched { found, respelt: None },
+                Some((found, plain)) => Matched { rules, found, respelt: Some(plain) },
+                None => Matched { rules, found, respelt: None },
             });
         }
-        let (found, plain) = self.rules.find_respelt(method, target)?;
-        Some(Matched { found, respelt: Some(plain) })
+        let (found, plain) = rules.find_respelt(method, target)?;
+        Some(Matched { rules: Guard::into_inner(rules), found, respelt: Some(plain) })
     }
 
     /// Starts to find out who sent a request, where an event may need it.
-    fn ask_who(&self, found: Found, request: &Request) -> Option<Inquiry> {
-        found.acts().then(|| self.identity.begin(request, self.rules.credential(request)))
+    fn ask_who(&self, matched: &Matched, request: &Request) -> Option<Inquiry> {
+        matched.found.acts().then(|| self.identity.begin(request, matched.rules.credential(request)))
     }
 
     /// Derives, and learns at once, so that the next request finds what this one taught.
@@ -235,12 +271,14 @@ impl Inner {
         let caller = match inquiry {
             Some(inquiry) => {
                 let who = inquiry.finish(exchange.response.as_ref().map(|response| response.status)).await;
-                self.caller(who)
+                caller(&matched.rules, who)
             }
             None => Caller::default(),
         };
-        let sent = matched.respelt.map(|plain| std::mem::replace(&mut exchange.request.target, plain));
-        let mut derived = self.rules.derive(matched.found, &exchange, &caller, &self.memory, fetched);
+        let Matched { rules, found, respelt } = matched;
+        self.count(&rules, found, &exchange);
+        let sent = respelt.map(|plain| std::mem::replace(&mut exchange.request.target, plain));
+        let mut derived = rules.derive(found, &exchange, &caller, &self.memory, fetched);
         if let Some(sent) = &sent {
             show_as_sent(&mut derived, sent);
         }
@@ -248,6 +286,10 @@ impl Inner {
             &mut derived,
             sent.as_deref().unwrap_or(&exchange.request.target).split('?').next().unwrap_or_default(),
         );
+        for called in &derived.calls {
+            let status = if called.succeeded { 200 } else { 400 };
+            self.ledger.note(called.sort, Route::Call(&called.name), Some(status), exchange.finished());
+        }
         for sighting in &derived.sightings {
             self.identity.learn(&sighting.tokens, &sighting.actor);
         }
@@ -255,16 +297,16 @@ impl Inner {
         derived
     }
 
-    /// Who it was; what verified claims do not say by their usual names the rules may know where to find.
-    fn caller(&self, who: Who) -> Caller {
-        let mut actor = who.actor;
-        if let Some(named) = Some(&who.claims).filter(|claims| !claims.is_null()).and_then(|it| self.rules.actor_of(it))
-        {
-            actor.id = actor.id.or(named.id);
-            actor.name = actor.name.or(named.name);
-            actor.email = actor.email.or(named.email);
-        }
-        Caller { actor, claims: who.claims }
+    /// Counts a watched request at its rule's route, else at its own.
+    fn count(&self, rules: &RuleSet, found: Found, exchange: &Exchange) {
+        let request = &exchange.request;
+        let route = match rules.route_of(found) {
+            Some(template) => Route::Ruled(template),
+            None if Ledger::counts(&request.method) => Route::Path(request.path()),
+            None => return,
+        };
+        let status = exchange.response.as_ref().map(|response| response.status);
+        self.ledger.note(&request.method, route, status, exchange.finished());
     }
 
     fn learn(&self, lessons: Vec<Lesson>) {
@@ -306,6 +348,17 @@ impl Inner {
             notices.lost(workspaces, from);
         }
     }
+}
+
+/// Who it was; what verified claims do not say by their usual names the rules may know where to find.
+fn caller(rules: &RuleSet, who: Who) -> Caller {
+    let mut actor = who.actor;
+    if let Some(named) = Some(&who.claims).filter(|claims| !claims.is_null()).and_then(|it| rules.actor_of(it)) {
+        actor.id = actor.id.or(named.id);
+        actor.name = actor.name.or(named.name);
+        actor.email = actor.email.or(named.email);
+    }
+    Caller { actor, claims: who.claims }
 }
 
 /// An event shows the path as it was sent. Only the platform knows what it meant by it: nothing is learned.

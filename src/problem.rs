@@ -88,6 +88,17 @@ impl Problem {
         Problem { level: Level::Warning, ..Problem::error(code, title) }
     }
 
+    /// `rules/a.toml:3:1: unknown key …`
+    pub fn in_one_line(&self) -> String {
+        match &self.place {
+            Some(place) => {
+                let (line, column) = place.line_and_column();
+                format!("{}:{line}:{column}: {}", place.file.name, self.title)
+            }
+            None => self.title.clone(),
+        }
+    }
+
     /// The same, at a place.
     #[must_use]
     pub fn at(mut self, file: &Arc<SourceFile>, span: Range<usize>) -> Problem {

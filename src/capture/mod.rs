@@ -54,9 +54,41 @@ pub trait Observe: Send + Sync + 'static {
     /// and no allocation.
     fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>>;
 
+    /// Asked after [`Observe::admit`] said `None`: whether it is of interest how
+    /// the request ends, and nothing else. By default it is not.
+    fn tally(&self, _method: &str, _target: &str) -> Option<Tally> {
+        None
+    }
+
     /// Called for a request that the front refused by itself: nothing went
     /// upstream. It must return at once; by default nobody is interested.
     fn refused(&self, _refused: &Refused<'_>) {}
+}
+
+/// Waits for the status of a request that nobody watches; tells it when it goes.
+pub struct Tally {
+    tell: Option<Box<dyn FnOnce(Option<u16>) + Send>>,
+    status: Option<u16>,
+}
+
+impl Tally {
+    /// `tell` is called once with the status of the final reply; `None` where there was none. It must return at once.
+    pub fn new(tell: impl FnOnce(Option<u16>) + Send + 'static) -> Tally {
+        Tally { tell: Some(Box::new(tell)), status: None }
+    }
+
+    /// The head of the final reply came.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if let Some(tell) = self.tell.take() {
+            tell(self.status);
+        }
+    }
 }
 
 /// A request that a front refused: it has no single meaning, or is larger than allowed.

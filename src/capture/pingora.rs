@@ -48,6 +48,8 @@ pub struct Tap {
 #[derive(Default)]
 pub struct Tapped {
     watched: Option<Shared>,
+    /// Where nobody watches, and only the end is of interest.
+    tally: Mutex<Option<Tally>>,
     recording: Option<Handle>,
 }
 
@@ -96,7 +98,10 @@ impl Tap {
     pub async fn request_filter(&self, session: &Session) -> Tapped {
         let head = session.req_header();
         let target = String::from_utf8_lossy(head.raw_path());
-        let Some(witness) = self.observe.admit(head.method.as_str(), &target) else { return Tapped::default() };
+        let Some(witness) = self.observe.admit(head.method.as_str(), &target) else {
+            let tally = self.observe.tally(head.method.as_str(), &target);
+            return Tapped { tally: Mutex::new(tally), ..Tapped::default() };
+        };
         let peer = session.client_addr().and_then(address);
         let headers = fields(&head.headers);
         let request = exchange::Request {
@@ -120,7 +125,7 @@ impl Tap {
         if let Some(pending) = watched.with(Watching::begin) {
             pending.await;
         }
-        Tapped { watched: Some(watched), recording: self.recording.runtime.clone() }
+        Tapped { watched: Some(watched), tally: Mutex::default(), recording: self.recording.runtime.clone() }
     }
 }
 
@@ -145,11 +150,14 @@ impl Tapped {
 
     /// From `response_filter`. A reply without a body is recorded here, before its head goes out.
     pub async fn response_filter(&self, session: &Session, head: &ResponseHeader) {
-        let Some(watched) = &self.watched else { return };
         let status = head.status;
         if status.is_informational() && status.as_u16() != 101 {
             return;
         }
+        if let Some(tally) = &mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner) {
+            tally.answered(status.as_u16());
+        }
+        let Some(watched) = &self.watched else { return };
         watched.with(|it| it.reply(status.as_u16(), fields(&head.headers)));
         let bare = session.req_header().method == Method::HEAD
             || matches!(status.as_u16(), 101 | 204 | 304)

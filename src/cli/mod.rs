@@ -12,6 +12,7 @@ pub mod print;
 mod query;
 mod remote;
 mod replay;
+mod rulebook;
 pub mod serve;
 mod sources;
 mod test;

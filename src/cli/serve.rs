@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::rulebook::{Keeper, Watch};
 use super::sources::{self, ConfigFile};
 use super::{CONFIGURATION, GOOD, UNREACHABLE};
 use crate::capture::sidecar::{BindError, Sidecar, raise_descriptors};
@@ -24,9 +24,8 @@ use crate::outgoing::Outgoing;
 use crate::pipeline::{Lookups, Pipeline};
 use crate::problem::Problem;
 use crate::read::settings::{ListenError, may_listen};
-use crate::read::{self, ActionFacts, Parts, State};
+use crate::read::{self, Parts, State};
 use crate::record::{self, OpenError, Recorder, Store, StoreError};
-use crate::rules::RuleSet;
 
 /// Threads that may block on the store for readers.
 const READER_THREADS: usize = 8;
@@ -109,6 +108,7 @@ pub struct Running {
     /// Answers questions of what was recorded.
     pub store: Store,
     recorder: Recorder,
+    rules_watch: Watch,
     stop_proxy: CancellationToken,
     stop_read: CancellationToken,
     proxy_thread: std::thread::JoinHandle<()>,
@@ -120,6 +120,8 @@ impl Running {
     pub fn stop(self) {
         self.stop_proxy.cancel();
         join(self.proxy_thread, "proxy");
+        // It leaves the ledger of routes with the recorder.
+        drop(self.rules_watch);
         self.stop_read.cancel();
         join(self.read_thread, "read");
         let closing = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -203,20 +205,26 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     fn catch() -> std::io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for SIGTERM or Ctrl-C; `true` when a part ended by itself instead.
+    /// Waits for SIGTERM or Ctrl-C, and reads the rules again on SIGHUP; `true` when a part ended by itself instead.
     async fn wait_for_the_end(mut self, running: &Running) -> bool {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return false,
                 _ = self.interrupt.recv() => return false,
+                _ = self.hangup.recv() => running.rules_watch.reload(),
                 () = tokio::time::sleep(Duration::from_secs(1)) => if running.is_broken() { return true },
             }
         }
@@ -267,12 +275,24 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     recorder.register(&mut registry);
     sidecar.register(&mut registry);
 
+    let rulebook = Keeper::new(
+        config.rules.paths.clone(),
+        pipeline.clone(),
+        &rules,
+        recorder.clone(),
+        clock.clone(),
+        &mut registry,
+    );
+    pipeline.ledger().preload(store.routes()?);
+    let rulebook = Arc::new(rulebook);
+
     let state = State::new(Parts {
         store: store.clone(),
         recorder: recorder.clone(),
         clock: clock.clone(),
         settings: config.read.clone(),
-        rules: Arc::new(ArcSwap::from_pointee(facts(&rules))),
+        rules: rulebook.facts(),
+        rulebook: Some(rulebook.clone()),
         registry,
     });
     let stop_read = CancellationToken::new();
@@ -286,18 +306,9 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         .name("proxy".to_owned())
         .spawn(move || serve_proxy(sidecar, pipeline, clock, stop))
         .map_err(StartError::Thread)?;
-    Ok(Running { proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
-}
-
-/// What the read side may know of the rules.
-fn facts(rules: &RuleSet) -> read::Rules {
-    let actions = rules.actions().map(|action| ActionFacts {
-        action: action.key.to_string(),
-        title: action.title.to_string(),
-        category: action.category.to_string(),
-        file: action.file.to_string(),
-    });
-    read::Rules { version: rules.version().to_string(), actions: actions.collect() }
+    let rules_watch =
+        Watch::start(rulebook, Duration::from_millis(config.rules.watch_ms)).map_err(StartError::Thread)?;
+    Ok(Running { rules_watch, proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
 }
 
 fn serve_proxy(sidecar: Sidecar, pipeline: Pipeline, clock: Clock, stop: CancellationToken) {

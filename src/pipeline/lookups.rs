@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Inner;
+use super::{Inner, Matched};
 use crate::capture::Pending;
 use crate::capture::body::{Budget, Copier};
 use crate::clock::Clock;
 use crate::exchange::{Headers, Request, Response};
 use crate::memory::Lesson;
 use crate::outgoing::{Get, Outgoing};
-use crate::rules::{Found, Lookup};
+use crate::rules::Lookup;
 
 /// The fields of a request that a look-up carries on, beside the Host of the platform.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "x-api-key", "accept-language"];
@@ -37,13 +37,14 @@ pub(super) type Fetched = Arc<Mutex<Vec<Lesson>>>;
 
 impl Inner {
     /// Asks the platform, with the caller's credential, for things that memory lacks and this request may take away.
-    pub(super) fn look_up(self: &Arc<Self>, found: Found, request: &Request) -> Option<(Pending, Fetched)> {
+    pub(super) fn look_up(self: &Arc<Self>, matched: &Matched, request: &Request) -> Option<(Pending, Fetched)> {
         let lookups = self.lookups.as_ref()?;
-        let wanted = self.rules.lookups(found, request, &self.memory);
+        let wanted = matched.rules.lookups(matched.found, request, &self.memory);
         if wanted.is_empty() {
             return None;
         }
         let (this, lookups, headers) = (Arc::clone(self), lookups.clone(), credentials(request));
+        let rules = Arc::clone(&matched.rules);
         let fetched = Fetched::default();
         let found = Arc::clone(&fetched);
         let pending = Box::pin(async move {
@@ -52,7 +53,7 @@ impl Inner {
                 let lessons = lookups
                     .ask(lookup, headers.clone())
                     .await
-                    .map(|response| this.rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
+                    .map(|response| rules.taught_by_lookup(lookup, &response, lookups.clock.now()));
                 match lessons {
                     Some(lessons) if !lessons.is_empty() => {
                         lock(&found).extend(lessons);

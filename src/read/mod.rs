@@ -21,6 +21,7 @@ mod openapi;
 mod own;
 mod page;
 pub mod query;
+mod rulebook;
 pub mod search;
 mod serve;
 mod session;
@@ -37,6 +38,7 @@ pub use access::{NewToken, Principal, new_token};
 pub use error::ReadError;
 pub use list::{Listing, list};
 pub use object::{EventObject, actor_label};
+pub use rulebook::{Coverage, CoverageRow, RefusedRules, Reloaded, Rulebook};
 pub use serve::serve;
 pub use settings::Settings;
 pub use state::{ActionFacts, Parts, Rules, State};
@@ -50,6 +52,8 @@ pub fn router(state: State) -> Router {
         .route("/api/v1/events/histogram", get(events::histogram))
         .route("/api/v1/events/export", get(export::export))
         .route("/api/v1/events/{id}", get(events::one_event))
+        .route("/api/v1/coverage", get(rulebook::coverage))
+        .route("/api/v1/reload", post(rulebook::reload))
         .route("/api/openapi.json", get(openapi::document))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))

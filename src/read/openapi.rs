@@ -8,7 +8,7 @@ use utoipa::openapi::{OpenApi as Document, RefOr, Required, Schema};
 use utoipa::{IntoParams, Modify, OpenApi};
 
 use super::query::{FIELDS, OTHERS, PAGING};
-use super::{error, events, export, health, histogram, metrics, object, sign_in};
+use super::{error, events, export, health, histogram, metrics, object, rulebook, sign_in};
 
 /// The document.
 #[derive(OpenApi)]
@@ -20,6 +20,8 @@ use super::{error, events, export, health, histogram, metrics, object, sign_in};
         events::facets,
         events::histogram,
         export::export,
+        rulebook::coverage,
+        rulebook::reload,
         document,
         sign_in::form,
         sign_in::sign_in,

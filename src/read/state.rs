@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::error::ReadError;
 use super::metrics::Metrics;
+use super::rulebook::{RefusedRules, Rulebook};
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::record::{Recorder, Stop, Store, StoreError};
@@ -29,6 +30,8 @@ pub struct Rules {
     pub version: String,
     /// Its actions, in the order in which the files declare them.
     pub actions: Vec<ActionFacts>,
+    /// What lies on disk and was refused, where these are not the newest.
+    pub refused: Option<RefusedRules>,
 }
 
 /// What is known of an action.
@@ -56,6 +59,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The rules, swapped at a reload.
     pub rules: Arc<ArcSwap<Rules>>,
+    /// Those who hold the rules; without them nothing is reloaded.
+    pub rulebook: Option<Arc<dyn Rulebook>>,
     /// Where every part registered its metrics; the read side adds its own.
     pub registry: Registry,
 }
@@ -70,6 +75,7 @@ struct Inner {
     clock: Clock,
     settings: Settings,
     rules: Arc<ArcSwap<Rules>>,
+    rulebook: Option<Arc<dyn Rulebook>>,
     registry: Registry,
     metrics: Metrics,
     access: Access,
@@ -90,6 +96,7 @@ impl State {
             clock: parts.clock,
             settings: parts.settings,
             rules: parts.rules,
+            rulebook: parts.rulebook,
             registry: parts.registry,
             metrics,
             questions: Arc::new(Semaphore::new(QUESTIONS)),
@@ -151,6 +158,10 @@ impl State {
     /// The rules as they are now.
     pub fn rules(&self) -> Arc<Rules> {
         self.0.rules.load_full()
+    }
+
+    pub(crate) fn rulebook(&self) -> Option<&Arc<dyn Rulebook>> {
+        self.0.rulebook.as_ref()
     }
 
     /// The time now.

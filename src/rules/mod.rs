@@ -55,7 +55,7 @@ use crate::problem::{self, Level, Problem, SourceFile};
 pub use cases::{CaseResult, Difference};
 pub use covers::Cover;
 pub use lookup::Lookup;
-pub use source::read_files;
+pub use source::{read_files, stamp};
 
 use graphql::persisted::Documents;
 use ready::Ready;

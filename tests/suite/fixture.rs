@@ -61,6 +61,7 @@ impl Fixture {
             clock: clock.clone(),
             settings,
             rules: Arc::new(ArcSwap::from_pointee(rules())),
+            rulebook: None,
             registry: prometheus_client::registry::Registry::default(),
         };
         Fixture { clock, recorder, store, state: State::new(parts), _home: home }
@@ -75,7 +76,7 @@ pub(crate) fn rules() -> Rules {
         category: (*category).to_owned(),
         file: format!("{}.toml", action.split('.').next().unwrap()),
     };
-    Rules { version: VERSION.to_owned(), actions: KINDS.iter().map(fact).collect() }
+    Rules { version: VERSION.to_owned(), actions: KINDS.iter().map(fact).collect(), refused: None }
 }
 
 /// A time, as RFC 3339 writes it.

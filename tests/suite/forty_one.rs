@@ -188,7 +188,7 @@ fn rules_path() -> PathBuf {
 }
 
 /// What the sample platform signs its tokens with.
-fn signing_key() -> PathBuf {
+pub(crate) fn signing_key() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/signing.key")
 }
 
@@ -246,6 +246,16 @@ pub(crate) struct Sidetrail {
 impl Sidetrail {
     /// Starts it in front of the platform with these rules, and waits until it serves.
     pub(crate) fn start(folder: &Path, platform: SocketAddr, rules: &Path) -> Sidetrail {
+        Sidetrail::start_with(folder, platform, rules, &[])
+    }
+
+    /// The same, with variables of the environment.
+    pub(crate) fn start_with(
+        folder: &Path,
+        platform: SocketAddr,
+        rules: &Path,
+        variables: &[(&str, &str)],
+    ) -> Sidetrail {
         let config = folder.join("config.toml");
         std::fs::write(&config, include_str!("../../examples/demo/config.toml")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sidetrail"))
@@ -257,6 +267,7 @@ impl Sidetrail {
             .env("SIDETRAIL_IDENTITY__JWT__KEY_FILE", signing_key())
             .env("SIDETRAIL_LOG__JSON", "true")
             .env("SIDETRAIL_LOG__LEVEL", "trace")
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -21,7 +21,10 @@ const MODULES: &[(&str, &[&str])] = &[
     // Not `exchange`: raw bodies cannot reach the store.
     ("record", &["clock", "event", "ledger", "memory"]),
     ("read", &["clock", "event", "identity", "problem", "record"]),
-    ("pipeline", &["capture", "clock", "event", "exchange", "identity", "memory", "outgoing", "record", "rules"]),
+    (
+        "pipeline",
+        &["capture", "clock", "event", "exchange", "identity", "ledger", "memory", "outgoing", "record", "rules"],
+    ),
     ("config", &["capture", "identity", "memory", "problem", "read", "record", "rules"]),
     ("authoring", &["exchange", "ledger", "problem", "rules"]),
     (

@@ -19,6 +19,7 @@ mod lookups;
 mod page;
 mod parity;
 mod record;
+mod reload;
 mod rules_problems;
 mod shipped_rules;
 mod sidecar;

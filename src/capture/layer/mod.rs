@@ -145,8 +145,16 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let Some(witness) = self.layer.observe.admit(request.method().as_str(), target) else {
+            let tally = self.layer.observe.tally(request.method().as_str(), target);
             let reply = self.inner.call(request.map(RequestBody::unwatched));
-            return Box::pin(async move { Ok(reply.await?.map(ReplyBody::unwatched)) });
+            return Box::pin(async move {
+                let mut tally = tally;
+                let reply = reply.await?;
+                if let Some(tally) = &mut tally {
+                    tally.answered(reply.status().as_u16());
+                }
+                Ok(reply.map(ReplyBody::unwatched))
+            });
         };
         let layer = &self.layer;
         let head = layer.head(&request, target.to_owned());

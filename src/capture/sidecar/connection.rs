@@ -16,6 +16,7 @@ use super::problem_reply::Trouble;
 use super::relay::Client;
 use super::watch::{NEVER, Watch};
 use super::worker::Worker;
+use crate::capture::Tally;
 use crate::capture::wire::refusal::Refusal;
 use crate::capture::wire::request::{RequestHead, leading_empty_lines, read_request, request_line};
 
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     pub(super) watch: Rc<Watch>,
     pub(super) peer: IpAddr,
     pub(super) client: Client,
+    /// Of the request under way, where only its end is of interest.
+    pub(super) tally: Option<Tally>,
     _place: Place,
 }
 
@@ -60,7 +63,7 @@ impl Connection {
         let watch = worker.ticker.watch();
         worker.counts.open.add();
         let client = Client { stream, inbound: Buffer::default(), eof: false };
-        Connection { worker, watch, peer, client, _place: place }
+        Connection { worker, watch, peer, client, tally: None, _place: place }
     }
 
     /// Serves the client to the end.

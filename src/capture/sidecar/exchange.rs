@@ -15,6 +15,7 @@ use super::relay::{BEGINS, Down, Failure, Relay, Turn, Up};
 use super::tunnel::{Following, tunnel};
 use super::waiting::Waiting;
 use crate::capture::Kept;
+use crate::capture::Tally;
 use crate::capture::client_address::{client_address, is_trusted};
 use crate::capture::watching::Watching;
 use crate::capture::wire::field::{Line, read_line};
@@ -29,6 +30,7 @@ struct Admitted {
     /// The head as it goes to the platform.
     head: Vec<u8>,
     watching: Option<Box<Watching>>,
+    tally: Option<Tally>,
 }
 
 /// How a relay ended.
@@ -63,12 +65,14 @@ impl Connection {
         } else {
             None
         };
-        let Admitted { head, mut watching } = self.admit(&read);
+        let Admitted { head, mut watching, tally } = self.admit(&read);
+        self.tally = tally;
         self.client.inbound.consume(read.len, &self.worker.spare);
         if let Some(begun) = watching.as_mut().and_then(|watching| watching.begin()) {
             begun.await;
         }
         let next = self.relay(read, head, watching).await;
+        self.tally = None;
         drop(place);
         next
     }
@@ -88,6 +92,7 @@ impl Connection {
         };
         let mut cuts = worker.cuts.borrow_mut();
         let witness = worker.observe.admit(method, target);
+        let tally = if witness.is_none() { worker.observe.tally(method, target) } else { None };
         let names_itself = worker.settings.add_request_id && !read.has_request_id;
         let started = (witness.is_some() || names_itself).then(|| worker.clock.now());
         let id = started.map(Exchange::number);
@@ -121,7 +126,7 @@ impl Connection {
             (false, true) => b"Connection: TE\r\n\r\n",
             (false, false) => b"\r\n",
         });
-        Admitted { head, watching }
+        Admitted { head, watching, tally }
     }
 
     /// Copies the head and adds `X-Forwarded-*`. What a peer that is not
@@ -245,6 +250,9 @@ impl Connection {
         let turn = relay.start_and_run().await;
         let ended = relay.end(turn).await;
         *watching = relay.watching.take();
+        if let (Some(tally), Some(status)) = (&mut self.tally, relay.down.status) {
+            tally.answered(status);
+        }
         worker.spare.keep_head(std::mem::take(&mut relay.up.out.head));
         worker.spare.keep_head(std::mem::take(&mut relay.down.out.head));
         relay.down.inbound.give_back(&worker.spare);

@@ -144,6 +144,7 @@ mod tests {
             clock,
             settings: Settings::default(),
             rules: Arc::new(ArcSwap::from_pointee(Rules::default())),
+            rulebook: None,
             registry: Registry::default(),
         });
         let turn = state.exports().clone().try_acquire_owned().unwrap();

@@ -49,6 +49,8 @@ pub(crate) struct Frame {
     pub(crate) icons: Html,
     /// Whether nobody has to sign in.
     pub(crate) is_open: bool,
+    /// Why the rules on disk are not in use, for those who can change them.
+    pub(crate) refused: Option<String>,
     /// Whether this is the list itself.
     pub(crate) is_list: bool,
     /// The token's name.
@@ -76,6 +78,7 @@ impl Frame {
             mark: MARK.href(),
             icons: Html(ICONS.to_owned()),
             is_open: false,
+            refused: None,
             is_list: false,
             reader: None,
             workspace: String::new(),
@@ -110,6 +113,12 @@ impl Frame {
         };
         Frame {
             is_open: principal.is_open(),
+            refused: state
+                .rules()
+                .refused
+                .as_ref()
+                .filter(|_| principal.may_admin)
+                .map(|refused| refused.first.clone()),
             is_list: true,
             reader: principal.name.as_deref().map(str::to_owned),
             workspace: shown,
