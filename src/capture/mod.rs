@@ -11,6 +11,8 @@ pub mod layer;
 #[cfg(feature = "pingora")]
 pub mod pingora;
 mod recording;
+#[cfg(any(feature = "layer", feature = "pingora"))]
+mod shared;
 mod watching;
 
 pub(crate) mod client_address;

@@ -12,7 +12,7 @@ use super::{Kept, Recorded};
 /// Knows of all that was left to be recorded. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Recording {
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     /// The runtime; the caller's own where this is `None`.
     pub(crate) runtime: Option<Handle>,
 }

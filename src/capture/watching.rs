@@ -1,7 +1,6 @@
 //! One exchange that a witness watches, for every front: what is copied aside,
 //! and the promise that the witness hears of its end whatever way it ends.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -39,7 +38,7 @@ pub(crate) struct Watching {
     pub(crate) sent: bool,
     pub(crate) request_whole: bool,
     pub(crate) response_whole: bool,
-    recording: Recording,
+    pub(super) recording: Recording,
 }
 
 impl Watching {
@@ -86,6 +85,7 @@ impl Watching {
     }
 
     /// Whether more of the request's body would be copied.
+    #[cfg(any(feature = "layer", feature = "pingora"))]
     pub(crate) fn lacks_request(&self) -> bool {
         self.request_copy.is_some() && !self.request_whole && self.request_bytes <= self.copies.each
     }
@@ -140,70 +140,4 @@ impl Drop for Watching {
             self.recording.leave(recorded);
         }
     }
-}
-
-/// A watched exchange whose two bodies are moved by different hands.
-#[cfg(any(feature = "layer", feature = "pingora"))]
-#[derive(Clone)]
-pub(crate) struct Shared(Arc<Mutex<Together>>);
-
-#[cfg(any(feature = "layer", feature = "pingora"))]
-struct Together {
-    watching: Box<Watching>,
-    unread: Option<Unread>,
-}
-
-/// Reads the rest of a request's body that nobody else will.
-#[cfg(any(feature = "layer", feature = "pingora"))]
-pub(crate) type Unread = Box<dyn FnOnce(Shared) -> Pending + Send>;
-
-#[cfg(any(feature = "layer", feature = "pingora"))]
-impl Shared {
-    pub(crate) fn new(watching: Box<Watching>) -> Shared {
-        Shared(Arc::new(Mutex::new(Together { watching, unread: None })))
-    }
-
-    /// Looks at it, or tells it something.
-    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Watching) -> T) -> T {
-        look(&mut self.lock().watching)
-    }
-
-    /// Keeps what reads on where the service did not.
-    pub(crate) fn leave_unread(&self, rest: Unread) {
-        let mut both = self.lock();
-        if both.watching.lacks_request() {
-            both.unread = Some(rest);
-        }
-    }
-
-    pub(crate) fn take_unread(&self) -> Option<Unread> {
-        self.lock().unread.take()
-    }
-
-    /// The end of the whole reply; what comes back is awaited before the client sees it. Dropped, it goes on.
-    pub(crate) fn complete(&self) -> Option<Recorded> {
-        self.with(|watching| watching.response_whole = true);
-        self.broken()
-    }
-
-    /// The end without a whole reply.
-    pub(crate) fn broken(&self) -> Option<Recorded> {
-        self.with(|watching| {
-            let recorded = watching.end()?;
-            Some(watching.recording.carry(recorded))
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Together> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The fields of a head.
-#[cfg(any(feature = "layer", feature = "pingora"))]
-pub(crate) fn fields(map: &http::HeaderMap) -> Headers {
-    use bytes::Bytes;
-    map.iter()
-        .map(|(name, value)| (Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes())))
-        .collect()
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::capture::Recorded;
-use crate::capture::watching::Shared;
+use crate::capture::shared::Shared;
 
 /// The request's body on its way to the service.
 pub struct RequestBody<B>
