@@ -104,6 +104,7 @@ fn event(n: u64, count: u64) -> Event {
             email: Some(format!("person{person}@acme.example")),
             unknown_because: None,
         },
+        translations: Vec::new(),
         targets: vec![Target {
             kind: "document".to_owned(),
             id: Some(document.to_string()),

@@ -24,6 +24,8 @@ pub struct Event {
     pub title: Arc<str>,
     /// The sentence.
     pub message: Message,
+    /// Sentence and label in the other languages of the rule.
+    pub translations: Vec<Translation>,
     /// How it ended.
     pub outcome: Outcome,
     /// Who acted.
@@ -42,6 +44,25 @@ pub struct Event {
     pub request: Option<RequestFacts>,
     /// The rule that said so. None for sidetrail's own events.
     pub rule: Option<RuleFacts>,
+}
+
+impl Event {
+    /// Label and sentence in a language, where the rule has it; else in the rule's main one.
+    pub fn said_in(&self, language: Option<&str>) -> (&Arc<str>, &Message) {
+        let translated = language.and_then(|wanted| self.translations.iter().find(|it| *it.language == *wanted));
+        translated.map_or((&self.title, &self.message), |it| (&it.title, &it.message))
+    }
+}
+
+/// What an event says in another language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Its tag (BCP 47): `it`.
+    pub language: Arc<str>,
+    /// The action's label.
+    pub title: Arc<str>,
+    /// The sentence.
+    pub message: Message,
 }
 
 /// The sentence: its text, and which parts of it are values and links.

@@ -107,7 +107,7 @@ impl Arguments {
             Shape::Ndjson => Format::Ndjson,
         };
         let guard = if self.raw { Guard::None } else { Guard::Formulas };
-        Layout { format, columns: Columns { zone: self.filters.zone(), guard }, bom: self.bom }
+        Layout { format, columns: Columns { zone: self.filters.zone(), language: None, guard }, bom: self.bom }
     }
 }
 

@@ -192,6 +192,7 @@ impl Line {
             action: "".into(),
             title: "".into(),
             message: Message::plain(facts.message),
+            translations: Vec::new(),
             outcome: Outcome::from_word(&facts.outcome).unwrap_or(Outcome::Unknown),
             actor: Actor {
                 kind: ActorKind::from_word(&kind).unwrap_or_default(),

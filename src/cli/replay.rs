@@ -89,7 +89,7 @@ fn write_events(format: Shape, events: Vec<Event>) -> anyhow::Result<()> {
         Shape::Text => print::events(&mut out, &TimeZone::UTC, events.iter())?,
         Shape::Csv => {
             out.write_all(&csv_head())?;
-            let columns = Columns { zone: Zone::utc(), guard: Guard::Formulas };
+            let columns = Columns { zone: Zone::utc(), language: None, guard: Guard::Formulas };
             out.write_all(&csv_rows(&numbered(events), &columns))?;
         }
         Shape::Ndjson => {

@@ -181,6 +181,7 @@ fn changed(from: &str, to: &str, actor: Actor, source: Source, time: jiff::Times
         message: Message::plain(format!("Changed the rules from {} to {}", short(from), short(to))),
         outcome: Outcome::Success,
         actor,
+        translations: Vec::new(),
         targets: Vec::new(),
         changes: Vec::new(),
         details,

@@ -226,6 +226,7 @@ fn own(action: &str, title: &str, text: String, outcome: Outcome, time: Timestam
         message: Message::plain(text),
         outcome,
         actor: Actor { kind: ActorKind::System, ..Actor::default() },
+        translations: Vec::new(),
         targets: Vec::new(),
         changes: Vec::new(),
         details: Map::new(),

@@ -102,7 +102,7 @@ impl Layout {
         }
     }
 
-    fn of(params: &Params, zone: &Zone) -> Result<Layout, Vec<Mistake>> {
+    fn of(params: &Params, zone: &Zone, language: Option<&str>) -> Result<Layout, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut word = |name: &'static str, known: &[&'static str], given: Option<&str>| {
             let found = given.and_then(|given| known.iter().find(|known| **known == given));
@@ -123,6 +123,7 @@ impl Layout {
             format: if format == Some("csv") { Format::Csv } else { Format::Ndjson },
             columns: Columns {
                 zone: params.tz.clone().unwrap_or_else(|| zone.clone()),
+                language: language.map(str::to_owned),
                 guard: if escape == Some("none") { Guard::None } else { Guard::Formulas },
             },
             bom: bom == Some("1"),
@@ -166,7 +167,7 @@ pub(crate) async fn export(
         return Err(ReadError::CrossSite);
     }
     let params = Params::parse(query.as_deref().unwrap_or_default(), &NAMES)?;
-    let layout = Layout::of(&params, &Zone::utc())?;
+    let layout = Layout::of(&params, &Zone::utc(), state.settings().language.as_deref())?;
     let now = state.now();
     let filter = params.filter(principal.scope.clone(), now, &Zone::utc())?;
     let turn = state.exports().clone().try_acquire_owned().map_err(|_| ReadError::TooMany(10))?;

@@ -50,6 +50,27 @@ pub struct EventObject<'a> {
     missing: Vec<MissingObject<'a>>,
     /// The parts of the sentence that are values.
     marks: Vec<MarkObject<'a>>,
+    /// The same in the other languages of the rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    translations: Vec<TranslationObject<'a>>,
+}
+
+/// Label and sentence in another language.
+#[derive(Debug, Serialize, ToSchema)]
+struct TranslationObject<'a> {
+    /// `it`
+    language: &'a str,
+    title: &'a str,
+    message: &'a str,
+    marks: Vec<MarkObject<'a>>,
+}
+
+impl<'a> From<&'a crate::event::Translation> for TranslationObject<'a> {
+    fn from(translation: &'a crate::event::Translation) -> TranslationObject<'a> {
+        let crate::event::Translation { language, title, message } = translation;
+        let marks = message.marks.iter().map(MarkObject::from).collect();
+        TranslationObject { language, title, message: &message.text, marks }
+    }
 }
 
 /// Who acted, as they were called then.
@@ -156,6 +177,7 @@ impl<'a> From<&'a Stored> for EventObject<'a> {
             title: &event.title,
             missing: event.missing.iter().map(MissingObject::from).collect(),
             marks: event.message.marks.iter().map(MarkObject::from).collect(),
+            translations: event.translations.iter().map(TranslationObject::from).collect(),
         }
     }
 }

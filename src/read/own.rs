@@ -43,6 +43,7 @@ pub(crate) fn own(own: Own, workspace: Option<Arc<str>>, now: Timestamp, source:
         message: Message::plain(own.message),
         outcome: own.outcome,
         actor: own.actor,
+        translations: Vec::new(),
         targets: Vec::new(),
         changes: Vec::new(),
         details: own.details,

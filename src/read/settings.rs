@@ -20,6 +20,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// The heading of the page.
     pub title: String,
+    /// The language of the sentences, where a rule has it; else its main one.
+    pub language: Option<String>,
     /// How long a question may take, in ms; what takes longer is answered 503. Exports are exempt.
     #[serde(deserialize_with = "query_ms")]
     pub query_ms: u64,
@@ -36,6 +38,7 @@ impl Default for Settings {
             zone: Zone::utc(),
             public_url: None,
             title: "Audit logs".to_owned(),
+            language: None,
             query_ms: 10_000,
             metrics_open: false,
             workspace_names: BTreeMap::new(),

@@ -19,11 +19,14 @@ use uuid::Uuid;
 
 use crate::event::{
     Actor, ActorKind, Change, Event, Mark, Message, Missing, Outcome, RequestFacts, RuleFacts, Source, Target,
+    Translation,
 };
 use std::sync::Arc;
 
 /// The version byte that begins every encoded event.
 pub(crate) const VERSION: u8 = 1;
+/// The version of an event in several languages: after the last field of version 1, the list of its translations.
+const TRANSLATED: u8 = 2;
 
 /// Takes the parts of an event in their order.
 pub(crate) trait Sink {
@@ -147,7 +150,7 @@ pub(crate) fn length(count: usize) -> u64 {
 
 /// Writes every field, in the order that is frozen.
 pub(crate) fn write_event<S: Sink>(event: &Event, out: &mut S) -> Result<(), S::Error> {
-    out.byte(VERSION);
+    out.byte(if event.translations.is_empty() { VERSION } else { TRANSLATED });
     out.id(event.id.as_bytes());
     out.number(event.time.as_microsecond().cast_unsigned());
     optional_shared(event.workspace.as_deref(), out)?;
@@ -155,12 +158,7 @@ pub(crate) fn write_event<S: Sink>(event: &Event, out: &mut S) -> Result<(), S::
     out.shared(&event.action)?;
     out.shared(&event.title)?;
     out.text(&event.message.text);
-    out.number(length(event.message.marks.len()));
-    for mark in &event.message.marks {
-        out.number(length(mark.start));
-        out.number(length(mark.end));
-        optional_text(mark.link.as_deref(), out);
-    }
+    write_marks(&event.message.marks, out);
     out.shared(event.outcome.word())?;
     write_actor(&event.actor, out)?;
     out.number(length(event.targets.len()));
@@ -186,7 +184,26 @@ pub(crate) fn write_event<S: Sink>(event: &Event, out: &mut S) -> Result<(), S::
         out.shared(&missing.name)?;
         out.shared(&missing.reason)?;
     }
-    write_facts(event, out)
+    write_facts(event, out)?;
+    if !event.translations.is_empty() {
+        out.number(length(event.translations.len()));
+    }
+    for translation in &event.translations {
+        out.shared(&translation.language)?;
+        out.shared(&translation.title)?;
+        out.text(&translation.message.text);
+        write_marks(&translation.message.marks, out);
+    }
+    Ok(())
+}
+
+fn write_marks<S: Sink>(marks: &[Mark], out: &mut S) {
+    out.number(length(marks.len()));
+    for mark in marks {
+        out.number(length(mark.start));
+        out.number(length(mark.end));
+        optional_text(mark.link.as_deref(), out);
+    }
 }
 
 fn write_actor<S: Sink>(actor: &Actor, out: &mut S) -> Result<(), S::Error> {
@@ -239,7 +256,8 @@ fn optional_shared<S: Sink>(text: Option<&str>, out: &mut S) -> Result<(), S::Er
 
 /// Reads what [`write_event`] wrote.
 pub(crate) fn read_event<P: Parts>(parts: &mut P) -> Result<Event, P::Error> {
-    if parts.byte()? != VERSION {
+    let version = parts.byte()?;
+    if ![VERSION, TRANSLATED].contains(&version) {
         return Err(Damaged.into());
     }
     let id = Uuid::from_bytes(parts.id()?);
@@ -247,7 +265,7 @@ pub(crate) fn read_event<P: Parts>(parts: &mut P) -> Result<Event, P::Error> {
     let workspace = shared_if(parts)?;
     let (category, action, title) = (parts.shared()?, parts.shared()?, parts.shared()?);
     let text = parts.text()?;
-    let marks = list(parts, |parts| Ok(Mark { start: place(parts)?, end: place(parts)?, link: text_if(parts)? }))?;
+    let marks = read_marks(parts)?;
     let outcome = Outcome::from_word(&parts.shared()?).ok_or(Damaged)?;
     let actor = read_actor(parts)?;
     let targets = list(parts, |parts| {
@@ -267,6 +285,7 @@ pub(crate) fn read_event<P: Parts>(parts: &mut P) -> Result<Event, P::Error> {
     let request = if flag(parts)? { Some(read_request(parts)?) } else { None };
     let rule = if flag(parts)? { Some(RuleFacts { file: parts.shared()?, version: parts.shared()? }) } else { None };
     let message = Message { text, marks };
+    let translations = if version == TRANSLATED { list(parts, read_translation)? } else { Vec::new() };
     Ok(Event {
         id,
         time,
@@ -275,6 +294,7 @@ pub(crate) fn read_event<P: Parts>(parts: &mut P) -> Result<Event, P::Error> {
         action,
         title,
         message,
+        translations,
         outcome,
         actor,
         targets,
@@ -285,6 +305,15 @@ pub(crate) fn read_event<P: Parts>(parts: &mut P) -> Result<Event, P::Error> {
         request,
         rule,
     })
+}
+
+fn read_marks<P: Parts>(parts: &mut P) -> Result<Vec<Mark>, P::Error> {
+    list(parts, |parts| Ok(Mark { start: place(parts)?, end: place(parts)?, link: text_if(parts)? }))
+}
+
+fn read_translation<P: Parts>(parts: &mut P) -> Result<Translation, P::Error> {
+    let (language, title, text) = (parts.shared()?, parts.shared()?, parts.text()?);
+    Ok(Translation { language, title, message: Message { text, marks: read_marks(parts)? } })
 }
 
 fn read_actor<P: Parts>(parts: &mut P) -> Result<Actor, P::Error> {

@@ -42,6 +42,7 @@ pub(crate) fn searched(event: &Event) -> impl Iterator<Item = &str> {
     let actor = &event.actor;
     [Some(event.message.text.as_str()), actor.name.as_deref(), actor.email.as_deref(), actor.id.as_deref()]
         .into_iter()
+        .chain(event.translations.iter().map(|translation| Some(translation.message.text.as_str())))
         .chain(event.targets.iter().map(|target| target.name.as_deref()))
         .flatten()
 }

@@ -323,6 +323,9 @@ fn shown(event: &Event, expectation: &Json) -> Json {
     let value = |key: &str, expected: &Json| -> Json {
         match key {
             "message" => json!(event.message.text),
+            "messages" => {
+                event.translations.iter().map(|it| (str::to_owned(&it.language), json!(it.message.text))).collect()
+            }
             "outcome" => json!(event.outcome.word()),
             "actor" => {
                 let names = [&event.actor.name, &event.actor.email, &event.actor.id];

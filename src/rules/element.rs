@@ -9,9 +9,9 @@ use super::derive::elements;
 use super::entry::{Bound, Whose};
 use super::expression::{as_id, as_text, attribute, dig, is_there};
 use super::operation::Operation;
-use super::ready::{Action, By, Kind, Ready, Target};
+use super::ready::{Action, By, Kind, Ready, Target, Translation};
 use super::scope::{Frame, Known, Sent, thing_of};
-use super::template::{Absent, write_value};
+use super::template::{Absent, Text, write_value};
 use super::things::{Stands, View, to_json};
 use crate::event::{self, Change, Message, Missing, Outcome};
 use crate::memory::Recall;
@@ -224,13 +224,7 @@ impl<'a> Element<'a> {
     /// The sentence for an outcome that is not known yet.
     pub(crate) fn sentence_of(&self, outcome: Outcome) -> (Message, Vec<Missing>) {
         let action = self.setting.action;
-        let failed = matches!(outcome, Outcome::Failure | Outcome::Denied);
-        let (text, prefix) = match &action.message_failed {
-            Some(text) if failed => (text, ""),
-            _ if failed => (&action.message, "Failed: "),
-            _ => (&action.message, ""),
-        };
-        let (message, absent) = text.write(&self.frame, prefix);
+        let (message, absent) = self.write(&action.message, action.message_failed.as_ref(), outcome);
         let mut missing: Vec<Missing> = Vec::new();
         for absent in absent {
             if !missing.iter().any(|known| known.name == absent.name) {
@@ -238,6 +232,24 @@ impl<'a> Element<'a> {
             }
         }
         (message, missing)
+    }
+
+    /// What it says in the other languages.
+    pub(crate) fn translations(&self, outcome: Outcome) -> Vec<event::Translation> {
+        let write = |it: &Translation| event::Translation {
+            language: Arc::clone(&it.language),
+            title: Arc::clone(&it.title),
+            message: self.write(&it.message, it.message_failed.as_ref(), outcome).0,
+        };
+        self.setting.action.translations.iter().map(write).collect()
+    }
+
+    fn write<'t>(&self, text: &'t Text, failed: Option<&'t Text>, outcome: Outcome) -> (Message, Vec<Absent<'t>>) {
+        let has_failed = matches!(outcome, Outcome::Failure | Outcome::Denied);
+        match failed {
+            Some(failed) if has_failed => failed.write(&self.frame, ""),
+            _ => text.write(&self.frame, if has_failed { "Failed: " } else { "" }),
+        }
     }
 
     /// Why a value is missing: from where its expression would have had it.

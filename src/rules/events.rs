@@ -20,6 +20,7 @@ impl Run<'_> {
         let (message, missing) = element.sentence();
         Event {
             message,
+            translations: element.translations(element.outcome),
             outcome: element.outcome,
             targets: element.targets(),
             changes: element.changes(),
@@ -39,6 +40,7 @@ impl Run<'_> {
             message: Message::default(),
             outcome: self.whole.outcome,
             actor: self.actor(workspace.unwrap_or("")),
+            translations: Vec::new(),
             targets: Vec::new(),
             changes: Vec::new(),
             details: serde_json::Map::new(),
@@ -66,6 +68,7 @@ impl Run<'_> {
             title: "unclassified request".into(),
             outcome: self.whole.outcome,
             actor: self.actor(""),
+            translations: Vec::new(),
             targets: Vec::new(),
             changes: Vec::new(),
             details: serde_json::Map::new(),
@@ -134,6 +137,7 @@ pub(crate) fn eventless(set: &RuleSet, action: &Action, now: jiff::Timestamp, nu
         message: Message::default(),
         outcome: Outcome::Unknown,
         actor: Actor::default(),
+        translations: Vec::new(),
         targets: Vec::new(),
         changes: Vec::new(),
         details: serde_json::Map::new(),

@@ -13,8 +13,8 @@ use super::element::Element;
 use super::entry::Place;
 use super::expression::{as_id, attribute, dig};
 use super::operation::Operation;
-use super::ready::{Action, Job};
-use crate::event::{Actor, ActorKind, Event, Mark, Message, Missing, Outcome, Source, Target};
+use super::ready::{Action, Job, Translation};
+use crate::event::{self, Actor, ActorKind, Event, Mark, Message, Missing, Outcome, Source, Target};
 use crate::memory::{Key, Lesson, Memory, Thing};
 
 /// What memory calls a job. No rule's kind can be called so.
@@ -35,6 +35,7 @@ pub(crate) fn begun(action: &Action, element: &Element<'_>, event: &Event) -> Op
         ("targets", event.targets.iter().map(target_json).collect()),
         ("success", text(Outcome::Success)),
         ("failure", text(Outcome::Failure)),
+        ("translations", translations_json(action, element)),
         ("details", Json::Object(event.details.clone())),
         ("begun", json!(event.time.as_microsecond())),
     ];
@@ -122,7 +123,9 @@ fn ended(bare: Event, thing: &Thing, outcome: Outcome) -> Event {
     let said = if outcome == Outcome::Failure { "failure" } else { "success" };
     let mut details = field("details").as_object().cloned().unwrap_or_default();
     details.entry("job").or_insert_with(|| field("id").clone());
+    let translations = field("translations").as_array().into_iter().flatten();
     Event {
+        translations: translations.map(|it| translation_of(it, said)).collect(),
         workspace: field("workspace").as_str().map(Into::into),
         message: message_of(field(said)),
         actor: actor_of(field("actor")),
@@ -150,6 +153,21 @@ fn message_of(value: &Json) -> Message {
     };
     let marks = value.get("marks").and_then(Json::as_array).into_iter().flatten().filter_map(mark).collect();
     Message { text: text(value, "text").unwrap_or_default(), marks }
+}
+
+fn translations_json(action: &Action, element: &Element<'_>) -> Json {
+    let in_outcome = |outcome| element.translations(outcome).into_iter().map(|it| message_json(&it.message));
+    let both = in_outcome(Outcome::Success).zip(in_outcome(Outcome::Failure));
+    let one = |(it, (success, failure)): (&Translation, (Json, Json))| json!({ "language": it.language, "title": it.title, "success": success, "failure": failure });
+    action.translations.iter().zip(both).map(one).collect()
+}
+
+fn translation_of(value: &Json, said: &str) -> event::Translation {
+    event::Translation {
+        language: text(value, "language").unwrap_or_default().into(),
+        title: text(value, "title").unwrap_or_default().into(),
+        message: message_of(value.get(said).unwrap_or(&Json::Null)),
+    }
 }
 
 fn actor_json(actor: &Actor) -> Json {

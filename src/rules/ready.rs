@@ -159,6 +159,7 @@ pub(crate) struct Action {
     pub(crate) success: Option<Expression>,
     pub(crate) message: Text,
     pub(crate) message_failed: Option<Text>,
+    pub(crate) translations: Vec<Translation>,
     pub(crate) failures: bool,
     pub(crate) job: Option<Job>,
     /// Within how long the same is said once.
@@ -184,6 +185,15 @@ impl Action {
     pub(crate) fn asks_for(&self, name: &str) -> bool {
         self.roots.iter().any(|root| **root == *name || root.strip_suffix("_link") == Some(name))
     }
+}
+
+/// What an action says in another language.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    pub(crate) language: Arc<str>,
+    pub(crate) title: Arc<str>,
+    pub(crate) message: Text,
+    pub(crate) message_failed: Option<Text>,
 }
 
 /// How one learns what becomes of something that ends later.

@@ -212,6 +212,7 @@ fn event(n: usize, time: Timestamp, dice: &mut Dice) -> Event {
         message,
         outcome,
         actor: actor(dice, workspace),
+        translations: Vec::new(),
         targets: vec![target],
         changes,
         details,

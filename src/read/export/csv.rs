@@ -39,6 +39,8 @@ pub(crate) const COLUMNS: [&str; 24] = [
 pub struct Columns {
     /// The zone of `Date/Time`; `time` is always UTC.
     pub zone: Zone,
+    /// The language of the sentences, where a rule has it.
+    pub language: Option<String>,
     /// What is done about formulas.
     pub guard: Guard,
 }
@@ -79,7 +81,7 @@ fn cells<'a>(stored: &'a Stored, columns: &Columns) -> Vec<Cow<'a, str>> {
     vec![
         text(actor_label(&event.actor)),
         Cow::Owned(columns.zone.local(event.time).strftime("%d %b %Y %H:%M:%S").to_string()),
-        text(&event.message.text),
+        text(&event.said_in(columns.language.as_deref()).1.text),
         Cow::Owned(event.id.to_string()),
         Cow::Owned(stored.seq.to_string()),
         Cow::Owned(rfc3339(event.time)),

@@ -148,7 +148,7 @@ mod tests {
             registry: Registry::default(),
         });
         let turn = state.exports().clone().try_acquire_owned().unwrap();
-        let columns = Columns { zone: Zone::utc(), guard: Guard::Formulas };
+        let columns = Columns { zone: Zone::utc(), language: None, guard: Guard::Formulas };
         let layout = Layout { format: Format::Csv, columns, bom: false };
         let file = Exported { layout, count, at: String::new() };
         let body = body(state, Filter::all(Scope::All), Order::Descending, file, turn);

@@ -24,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) zone: Zone,
     /// The zone of the configuration.
     pub(crate) home: Zone,
+    /// The language of the sentences, where a rule has it.
+    pub(crate) language: Option<String>,
     /// What "now" is for this page.
     pub(crate) now: Timestamp,
     /// From this moment on, if the question says so.

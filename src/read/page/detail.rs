@@ -120,7 +120,7 @@ impl Detail {
             category: event.category.to_string(),
             category_icon: icon_of(&event.category),
             category_narrow: narrow(Field::Category, &event.category, &event.category),
-            title: event.title.to_string(),
+            title: event.said_in(desk.language.as_deref()).0.to_string(),
             action: event.action.to_string(),
             action_narrow: narrow(Field::Action, &event.action, &event.action),
             targets: things(desk, event, &narrow),

@@ -133,6 +133,7 @@ fn desk(state: &State, query: Option<&str>, headers: &HeaderMap) -> (Desk, Vec<M
     let desk = Desk {
         zone: params.tz.clone().unwrap_or_else(|| home.clone()),
         home,
+        language: state.settings().language.clone(),
         now: state.now(),
         since: None,
         until: None,

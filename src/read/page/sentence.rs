@@ -28,7 +28,7 @@ pub(crate) struct Part {
 
 /// The parts of an event's sentence. What leads to a thing that is gone is no link any more.
 pub(crate) fn living_parts(desk: &Desk, event: &Event) -> Vec<Part> {
-    let mut parts = parts(&event.message, event.outcome);
+    let mut parts = parts(event.said_in(desk.language.as_deref()).1, event.outcome);
     for part in &mut parts {
         part.is_gone = part.link.as_deref().is_some_and(|link| desk.is_gone(event.id, link));
         part.link = part.link.take().filter(|_| !part.is_gone);

@@ -17,7 +17,7 @@ const NAMES: usize = 24;
 const COMMENTS: usize = 100;
 
 /// The order of keys, of all sorts of headings together: none of them has two of these at odds.
-const ORDER: [&str; 60] = [
+const ORDER: [&str; 62] = [
     "category",
     "prefix",
     "graphql",
@@ -65,6 +65,7 @@ const ORDER: [&str; 60] = [
     "first",
     "send",
     "as",
+    "after",
     "header",
     "body",
     "form",
@@ -73,6 +74,7 @@ const ORDER: [&str; 60] = [
     "raw",
     "status",
     "response",
+    "reply",
     "fetched",
     "expect", // a test
     "why",

@@ -10,9 +10,9 @@ use super::{Compiler, In, checks};
 use crate::problem::Problem;
 use crate::rules::entry::Bound;
 use crate::rules::expression::Chain;
-use crate::rules::ready::{Action, By, Job, Target, With};
+use crate::rules::ready::{Action, By, Job, Target, Translation, With};
 use crate::rules::template::Text;
-use crate::rules::written::{self, File, List};
+use crate::rules::written::{self, File, List, Said, Sentence};
 
 /// Events of one request and one action, where the rule does not say.
 const DEFAULT_MAX_EVENTS: usize = 500;
@@ -64,10 +64,7 @@ impl Compiler {
         if category.is_none() {
             self.problem(here, &shape.verb, "missing-key", format!("the action `{key}` has no `category`"));
         }
-        let title = match &shape.title {
-            Some(title) => title.value.clone(),
-            None => format!("{} {}", shape.verb.value, shape.resource.value).replace('_', " "),
-        };
+        let (title, translations) = self.sentences(here, shape);
         let in_workspace = match (&shape.in_workspace, &here.file.in_workspace) {
             (own, _) if !own.is_empty() => Arc::new(self.chain(here, own)),
             (_, file) if !file.is_empty() => Arc::new(self.chain(here, file)),
@@ -78,7 +75,8 @@ impl Compiler {
         let mut action = Action {
             key: Arc::clone(key),
             category: category.map_or("", |said| said.value.as_str()).into(),
-            title: title.into(),
+            title,
+            translations,
             source: Arc::clone(here.source),
             file: here.source.name.rsplit('/').next().unwrap_or("").into(),
             at: shape.verb.at.clone(),
@@ -99,8 +97,13 @@ impl Compiler {
                 .map(|(name, list)| (Arc::from(name.value.as_str()), self.chain(here, list)))
                 .collect(),
             success: shape.success.as_ref().and_then(|said| self.expression(here, said)),
-            message: shape.message.as_ref().and_then(|said| self.text(here, said)).unwrap_or_default(),
-            message_failed: shape.message_failed.as_ref().and_then(|said| self.text(here, said)),
+            message: shape
+                .message
+                .as_ref()
+                .and_then(Sentence::first)
+                .and_then(|said| self.text(here, said))
+                .unwrap_or_default(),
+            message_failed: main(shape, shape.message_failed.as_ref()).and_then(|said| self.text(here, said)),
             job: shape.job.as_ref().map(|job| self.job(here, job)),
             coalesce: shape.coalesce,
             max_events: shape.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
@@ -113,6 +116,40 @@ impl Compiler {
         action.roots = roots_of(&action);
         action.each_asks_for_things = each_asks_for_things(&action);
         action
+    }
+
+    /// The title, and what an event says in the languages beside its main one.
+    fn sentences(&mut self, here: In<'_>, shape: &written::Action) -> (Arc<str>, Vec<Translation>) {
+        let title: Arc<str> = match main(shape, shape.title.as_ref()) {
+            Some(title) => title.value.as_str().into(),
+            None => format!("{} {}", shape.verb.value, shape.resource.value).replace('_', " ").into(),
+        };
+        let Some(message) = &shape.message else { return (title, Vec::new()) };
+        let languages: Vec<&Said> = message.languages().collect();
+        for (key, other) in [("title", &shape.title), ("message_failed", &shape.message_failed)] {
+            let Some(other) = other.as_ref().filter(|other| other.languages().next().is_some()) else { continue };
+            for language in other.languages().filter(|language| message.in_language(&language.value).is_none()) {
+                let title = format!("`message` has no `{}`, which `{key}` has", language.value);
+                self.problem(here, language, "missing-language", title);
+            }
+            for language in languages.iter().filter(|language| other.in_language(&language.value).is_none()) {
+                let title = format!("`{key}` has no `{}`, which `message` has", language.value);
+                self.problem(here, language, "missing-language", title);
+            }
+        }
+        let said = |sentence: &Option<Sentence>, language: &str| sentence.as_ref()?.in_language(language).cloned();
+        let mut translations = Vec::new();
+        for language in languages.into_iter().skip(1) {
+            let text = message.in_language(&language.value).and_then(|said| self.text(here, said));
+            let failed = said(&shape.message_failed, &language.value).and_then(|said| self.text(here, &said));
+            translations.push(Translation {
+                language: language.value.as_str().into(),
+                title: said(&shape.title, &language.value).map_or_else(|| Arc::clone(&title), |said| said.value.into()),
+                message: text.unwrap_or_default(),
+                message_failed: failed,
+            });
+        }
+        (title, translations)
     }
 
     fn job(&mut self, here: In<'_>, job: &written::Job) -> Job {
@@ -183,6 +220,13 @@ impl Compiler {
     }
 }
 
+/// A text in the main language of an action: the one in which its `message` is written first.
+fn main<'a>(shape: &'a written::Action, sentence: Option<&'a Sentence>) -> Option<&'a Said> {
+    let sentence = sentence?;
+    let language = shape.message.as_ref().and_then(|message| message.languages().next());
+    language.and_then(|language| sentence.in_language(&language.value)).or_else(|| sentence.first())
+}
+
 fn by(written: Option<&written::By>) -> By {
     match written {
         None => By::Id,
@@ -207,7 +251,8 @@ pub(crate) fn names_of(action: &Action) -> BTreeSet<Box<str>> {
     for chain in chains {
         names.extend(chain.names().map(Box::from));
     }
-    let texts = std::iter::once(&action.message).chain(&action.message_failed);
+    let translated = action.translations.iter().flat_map(|it| std::iter::once(&it.message).chain(&it.message_failed));
+    let texts = std::iter::once(&action.message).chain(&action.message_failed).chain(translated);
     let single = texts.flat_map(Text::expressions).chain(&action.condition).chain(&action.success);
     for expression in single {
         names.extend(expression.names.iter().cloned());

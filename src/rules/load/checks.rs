@@ -10,7 +10,7 @@ use crate::rules::expression::{Expression, Trap, traps};
 use crate::rules::ready::Action;
 use crate::rules::route::is_name;
 use crate::rules::template;
-use crate::rules::written::{self, List, Said, Target, With};
+use crate::rules::written::{self, List, Said, Sentence, Target, With};
 
 /// Names that an exchange has without any rule.
 const OF_AN_EXCHANGE: [&str; 8] = ["path", "query", "header", "input", "status", "reply", "output", "claims"];
@@ -156,7 +156,7 @@ fn all_written<'a>(here: In<'_>, shape: &'a written::Action) -> Vec<Written<'a>>
         list.iter().for_each(|said| put(said, is_value, false));
     }
     shape.condition.iter().chain(&shape.success).for_each(|said| put(said, false, true));
-    for said in shape.message.iter().chain(&shape.message_failed) {
+    for said in shape.message.iter().chain(&shape.message_failed).flat_map(Sentence::texts) {
         for (part, is_expression) in template::split(&said.value).unwrap_or_default() {
             if is_expression {
                 let expression = said.value.get(part.clone()).unwrap_or("");

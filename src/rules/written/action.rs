@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use super::file::FILE_KEYS;
 use super::walker::{Entry, Walker, said};
-use super::{Action, By, File, Job, List, Said, Target, With, test};
+use super::{Action, By, File, Job, List, Said, Sentence, Target, With, test};
 use crate::problem::Problem;
 
 /// What `max_events` may say: more than one exchange gives is no limit.
@@ -200,13 +200,26 @@ impl Walker<'_> {
         }
     }
 
-    /// A sentence in one language; a table of languages is refused by name.
-    pub(super) fn sentence(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Said> {
-        if matches!(value.get_ref(), DeValue::Table(_)) {
-            self.not_yet("a table of languages", value.span());
-            // Something was said: that it is missing would be a second problem that is none.
-            return Some(Said { value: String::new(), at: value.span() });
+    /// A text, or a table of languages (BCP 47: `en`, `pt-BR`).
+    fn sentence(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Sentence> {
+        let DeValue::Table(table) = value.get_ref() else { return self.text(value).map(Sentence::plain) };
+        let mut texts = Vec::new();
+        for (language, value) in table {
+            let word = language.get_ref();
+            let primary = word.split('-').next().unwrap_or("");
+            let is_primary = (2..=3).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_lowercase());
+            if !is_primary || !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                self.problems.push(
+                    Problem::error("wrong-value", format!("`{word}` is not a language"))
+                        .at(self.source, language.span())
+                        .help("a table of languages: `{ en = \"…\", it = \"…\" }`"),
+                );
+            }
+            texts.extend(self.text(value).map(|text| (Some(said(language)), text)));
         }
-        self.text(value)
+        if texts.is_empty() {
+            self.wrong_type(value, "a text or a table of languages");
+        }
+        Some(Sentence(texts)).filter(|sentence| !sentence.0.is_empty())
     }
 }

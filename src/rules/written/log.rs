@@ -1,7 +1,7 @@
 //! `log`: the usual actions of a kind, written out as if somebody had said
 //! them. A heading of the same name replaces key by key what it names.
 
-use super::{Action, File, Kind, List, Said, Target};
+use super::{Action, File, Kind, List, Said, Sentence, Target};
 use crate::rules::path::split_segments;
 use crate::rules::route::is_name;
 
@@ -65,8 +65,8 @@ fn usual(kind: &Kind, verb: &Said) -> Action {
         resource: kind.name.clone(),
         verb: verb.clone(),
         when: when.collect(),
-        title: Some(at(format!("{short} {words}"))),
-        message: Some(at(format!("{past} {words} {{{{ {shown} }}}}"))),
+        title: Some(Sentence::plain(at(format!("{short} {words}")))),
+        message: Some(Sentence::plain(at(format!("{past} {words} {{{{ {shown} }}}}")))),
         ..Action::default()
     };
     if !kind.bulk.is_empty() && methods == "POST" {

@@ -31,6 +31,38 @@ pub(crate) struct Said {
 /// Written as one text or a list of texts.
 pub(crate) type List = Vec<Said>;
 
+/// A text for people: in one language, or in several, the main one first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sentence(pub(crate) Vec<(Option<Said>, Said)>);
+
+impl Sentence {
+    /// In one language.
+    pub(crate) fn plain(said: Said) -> Sentence {
+        Sentence(vec![(None, said)])
+    }
+
+    /// In the language that was written first.
+    pub(crate) fn first(&self) -> Option<&Said> {
+        self.0.first().map(|(_, said)| said)
+    }
+
+    /// The languages, where it has a table of them.
+    pub(crate) fn languages(&self) -> impl Iterator<Item = &Said> {
+        self.0.iter().filter_map(|(language, _)| language.as_ref())
+    }
+
+    /// In a language.
+    pub(crate) fn in_language(&self, wanted: &str) -> Option<&Said> {
+        let is_wanted = |language: &Option<Said>| language.as_ref().is_some_and(|known| known.value == wanted);
+        self.0.iter().find(|(language, _)| is_wanted(language)).map(|(_, said)| said)
+    }
+
+    /// Every text.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Said> {
+        self.0.iter().map(|(_, said)| said)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) source: Option<Arc<SourceFile>>,
@@ -111,9 +143,9 @@ pub(crate) struct Action {
     pub(crate) resource: Said,
     pub(crate) verb: Said,
     pub(crate) when: List,
-    pub(crate) message: Option<Said>,
-    pub(crate) message_failed: Option<Said>,
-    pub(crate) title: Option<Said>,
+    pub(crate) message: Option<Sentence>,
+    pub(crate) message_failed: Option<Sentence>,
+    pub(crate) title: Option<Sentence>,
     pub(crate) category: Option<Said>,
     pub(crate) in_workspace: List,
     pub(crate) condition: Option<Said>,

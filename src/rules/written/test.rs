@@ -32,8 +32,9 @@ const TEST_KEYS: [&str; 17] = [
     "fetched",
     "expect",
 ];
-const EXPECT_KEYS: [&str; 11] = [
+const EXPECT_KEYS: [&str; 12] = [
     "message",
+    "messages",
     "outcome",
     "actor",
     "workspace",

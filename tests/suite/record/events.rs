@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sidetrail::event::{
     Actor, ActorKind, Change, Event, Mark, Message, Missing, Outcome, RequestFacts, RuleFacts, Source, Target,
+    Translation,
 };
 use sidetrail::record::query::Stored;
 use uuid::Uuid;
@@ -68,6 +69,13 @@ pub(crate) fn event(n: u64) -> Event {
         },
         outcome: Outcome::ALL[at(6, 5)],
         actor: actor(at(7, 7), own),
+        translations: (0..pick(21, 3))
+            .map(|t| Translation {
+                language: ["it", "de"][usize::try_from(t).unwrap()].into(),
+                title: format!("{title} {t}").into(),
+                message: Message { marks: vec![Mark { start: 0, end: 2, link: None }], text: format!("{t}: {name}") },
+            })
+            .collect(),
         targets: (0..pick(8, 3)).map(|t| target(pick(9, 40) + t, NAMES[at(10 + t, 5)])).collect(),
         changes: (0..pick(13, 3))
             .map(|c| Change {
@@ -143,19 +151,14 @@ pub(crate) fn check_chains(all: &[Stored]) {
 }
 
 fn canonical(event: &Event) -> Vec<u8> {
-    let mut out = vec![1];
+    let mut out = vec![if event.translations.is_empty() { 1 } else { 2 }];
     out.extend(event.id.as_bytes());
     out.extend(event.time.as_microsecond().to_be_bytes());
     maybe(&mut out, event.workspace.as_deref());
     for part in [&*event.category, &event.action, &event.title, &event.message.text] {
         text(&mut out, part);
     }
-    number(&mut out, event.message.marks.len());
-    for mark in &event.message.marks {
-        number(&mut out, mark.start);
-        number(&mut out, mark.end);
-        maybe(&mut out, mark.link.as_deref());
-    }
+    marks(&mut out, &event.message.marks);
     text(&mut out, event.outcome.word());
     text(&mut out, event.actor.kind.word());
     for part in [&event.actor.id, &event.actor.name, &event.actor.email, &event.actor.unknown_because] {
@@ -199,7 +202,29 @@ fn canonical(event: &Event) -> Vec<u8> {
         text(&mut out, &rule.file);
         text(&mut out, &rule.version);
     }
+    if !event.translations.is_empty() {
+        translations(&mut out, &event.translations);
+    }
     out
+}
+
+fn translations(out: &mut Vec<u8>, translations: &[Translation]) {
+    number(out, translations.len());
+    for translation in translations {
+        for part in [&*translation.language, &translation.title, &translation.message.text] {
+            text(out, part);
+        }
+        marks(out, &translation.message.marks);
+    }
+}
+
+fn marks(out: &mut Vec<u8>, marks: &[Mark]) {
+    number(out, marks.len());
+    for mark in marks {
+        number(out, mark.start);
+        number(out, mark.end);
+        maybe(out, mark.link.as_deref());
+    }
 }
 
 fn number(out: &mut Vec<u8>, number: usize) {

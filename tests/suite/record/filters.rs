@@ -48,6 +48,7 @@ fn holds_phrase(event: &Event, typed: &str) -> bool {
     let asked = plain_words(typed);
     let actor = &event.actor;
     let mut texts = vec![Some(&event.message.text), actor.name.as_ref(), actor.email.as_ref(), actor.id.as_ref()];
+    texts.extend(event.translations.iter().map(|it| Some(&it.message.text)));
     texts.extend(event.targets.iter().map(|target| target.name.as_ref()));
     !asked.is_empty()
         && texts.into_iter().flatten().any(|text| {
