@@ -212,10 +212,39 @@ async fn what_cannot_be_read_is_said_and_nothing_is_listed() {
 async fn an_empty_list_says_which_of_three_it_is() {
     let fixture = Fixture::new().await;
     let html = page(&fixture, "/?q=pricing&ip=192.0.2.99").await;
-    assert!(html.contains("Nothing matches these two filters") && html.contains("without the words "));
+    assert!(html.contains("Nothing matches these two filters") && html.contains("without the word "));
+    let (some, none) = (html.find("without <b>").unwrap(), html.find("without the word ").unwrap());
+    assert!(some < none, "what leads somewhere comes first");
     assert!(page(&fixture, "/?since=2020-01-01&until=2020-01-03").await.contains("No events, 1 to 2 Jan 2020"));
     let nothing = Fixture::with(Settings::default(), Vec::new()).await;
     assert!(page(&nothing, "/?q=pricing").await.contains("Nothing has been recorded yet"));
+}
+
+#[tokio::test]
+async fn an_empty_range_offers_the_nearest_day_that_has_something() {
+    let fixture = Fixture::with(rome(), events()).await;
+    let last = events().last().unwrap().time;
+    let on_clock = |at: jiff::Timestamp| at.in_tz("Europe/Rome").unwrap().strftime("%d %b %Y %H:%M:%S").to_string();
+    let day = |html: &str, mark: &str| {
+        let (before, offer) = html.split_once(mark).expect("the offer");
+        assert!(before.ends_with("<span>"), "{mark}");
+        let stamp = offer.split("</bdi>").next().unwrap().rsplit('>').next().unwrap().to_owned();
+        (stamp, before.rsplit("<a href=\"").next().unwrap().split('"').next().unwrap().replace("&#38;", "&"))
+    };
+    let html = page(&fixture, "/?since=2026-01-15&until=2026-01-18").await;
+    let (stamp, href) = day(&html, "Newest before: ");
+    assert_eq!(stamp, on_clock(last));
+    assert_eq!(href, "/?since=2026-01-14&until=2026-01-15");
+    assert!(after(&page(&fixture, &href).await, "data-id=\"").count() > 0, "the day has it");
+
+    let html = page(&fixture, "/?since=2026-01-15&until=2026-01-18&category=Documents").await;
+    let newest = events().into_iter().rfind(|event| &*event.category == "Documents").unwrap();
+    let (stamp, href) = day(&html, "The same filters, newest before: ");
+    assert_eq!(stamp, on_clock(newest.time));
+    assert!(href.contains("category=Documents"), "{href}");
+
+    let html = page(&fixture, "/?since=2020-01-01&until=2020-01-03").await;
+    assert_eq!(day(&html, "Oldest after: ").0, on_clock(events()[0].time));
 }
 
 #[tokio::test]

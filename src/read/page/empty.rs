@@ -1,5 +1,7 @@
 //! Why a list is empty, and what would show something: three answers, never mixed up.
 
+use jiff::Timestamp;
+
 use crate::read::query::{Params, When};
 use crate::record::query::Count;
 
@@ -49,13 +51,14 @@ pub(crate) struct Trial {
 pub(crate) fn trials(desk: &Desk, chips: &[Chip]) -> Vec<Trial> {
     let without = chips.iter().take(MOST_TRIED).map(|chip| {
         let (lead, name) = match chip.relation {
-            "" => ("without the words ", chip.value.clone()),
+            "" if chip.value.contains(char::is_whitespace) => ("without the words ", chip.value.clone()),
+            "" => ("without the word ", chip.value.clone()),
             _ => ("without ", chip.words()),
         };
         Trial { icon: "close", lead: lead.to_owned(), name, params: chip.without.clone(), is_wider: false }
     });
     let has_range = desk.params.since.is_some() || desk.params.until.is_some();
-    let lead = if chips.is_empty() { "" } else { "the same filters, " };
+    let lead = lead(chips);
     let widths = WIDER.into_iter().map(Some).chain([None]);
     let wider = widths.filter(|_| has_range).map(|since| {
         let mut params = desk.params.clone().first_page();
@@ -72,30 +75,75 @@ pub(crate) fn trials(desk: &Desk, chips: &[Chip]) -> Vec<Trial> {
     without.chain(wider).collect()
 }
 
+/// What an offer of another range begins with.
+fn lead(chips: &[Chip]) -> &'static str {
+    if chips.is_empty() { "" } else { "the same filters, " }
+}
+
+/// The match that is nearest to an empty range.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Nearest {
+    /// The newest one before the range.
+    Before(Timestamp),
+    /// The oldest one behind it, where there is none before.
+    After(Timestamp),
+}
+
+impl Nearest {
+    /// The day of the match, with the same filters.
+    fn offer(self, desk: &Desk, chips: &[Chip]) -> Offer {
+        let (icon, words, at) = match self {
+            Nearest::Before(at) => ("left", "newest before: ", at),
+            Nearest::After(at) => ("right", "oldest after: ", at),
+        };
+        let words = format!("{}{words}", lead(chips));
+        let day = desk.zone.date(at);
+        let stamp = format::stamp(at, &desk.zone);
+        let midnight = |day: Option<jiff::civil::Date>| day.and_then(|day| When::parse(&day.to_string()).ok());
+        Offer {
+            icon,
+            lead: format::capital(&words),
+            name: format!("{} {}", stamp.day, stamp.time),
+            count: String::new(),
+            href: desk.href(|params| {
+                params.since = midnight(Some(day));
+                params.until = midnight(day.tomorrow().ok());
+            }),
+        }
+    }
+}
+
+impl Offer {
+    fn new((trial, count): (Trial, Count)) -> Offer {
+        Offer {
+            icon: trial.icon,
+            href: list_href(&trial.params),
+            lead: trial.lead,
+            name: trial.name,
+            count: match count.value {
+                0 => "none".to_owned(),
+                _ if count.capped => format!("{}+ events", format::thousands(count.value)),
+                some => format::events(some),
+            },
+        }
+    }
+}
+
 impl Empty {
     /// Says why, from what was counted: each trial with its count, and all that the range has.
     pub(crate) fn new(
         desk: &Desk,
         chips: &[Chip],
-        counted: Vec<(Trial, Count)>,
+        mut counted: Vec<(Trial, Count)>,
+        nearest: Option<Nearest>,
         in_range: u64,
         clear: String,
     ) -> Empty {
-        let offers =
-            counted.into_iter().filter(|(trial, count)| !trial.is_wider || count.value > 0).map(|(trial, count)| {
-                Offer {
-                    icon: trial.icon,
-                    href: list_href(&trial.params),
-                    lead: trial.lead,
-                    name: trial.name,
-                    count: match count.value {
-                        0 => "none".to_owned(),
-                        _ if count.capped => format!("{}+ events", format::thousands(count.value)),
-                        some => format::events(some),
-                    },
-                }
-            });
-        let offers: Vec<Offer> = offers.collect();
+        counted.retain(|(trial, count)| !trial.is_wider || count.value > 0);
+        // What leads somewhere comes first; the wider ranges stay together at the end.
+        counted.sort_by_key(|(trial, count)| (trial.is_wider, count.value == 0));
+        let offers = counted.into_iter().map(Offer::new);
+        let offers: Vec<Offer> = offers.chain(nearest.map(|nearest| nearest.offer(desk, chips))).collect();
         let has_range = desk.params.since.is_some() || desk.params.until.is_some();
         if chips.is_empty() && !has_range {
             return Empty::Never;

@@ -23,14 +23,17 @@ pub(crate) struct Form {
     pub(crate) to: String,
     pub(crate) categories: Vec<Choice>,
     pub(crate) chosen_categories: usize,
+    pub(crate) clear_categories: String,
     pub(crate) users: Vec<Choice>,
     pub(crate) chosen_users: usize,
+    pub(crate) clear_users: String,
     pub(crate) outcomes: Vec<Choice>,
     pub(crate) actions: Vec<String>,
     pub(crate) targets: Vec<String>,
     pub(crate) ips: Vec<String>,
     /// How many of those under "Add filter" are in force.
     pub(crate) added: usize,
+    pub(crate) clear_added: String,
     pub(crate) columns: Vec<(Column, bool)>,
     /// What the form does not show and must not lose.
     pub(crate) hidden: Vec<(String, String)>,
@@ -48,6 +51,9 @@ pub(crate) struct Choice {
     pub(crate) icon: &'static str,
     pub(crate) person: Option<Person>,
 }
+
+/// The filters under "Add filter".
+const ADDED: [Field; 4] = [Field::Outcome, Field::Action, Field::Target, Field::Ip];
 
 impl Form {
     pub(crate) fn new(desk: &Desk, categories: &[Facet], users: &[Facet]) -> Form {
@@ -69,14 +75,14 @@ impl Form {
             from: day(from),
             to: day(to),
             chosen_categories: categories.iter().filter(|choice| choice.is_chosen).count(),
+            clear_categories: cleared(desk, &[Field::Category]),
             categories: categories.into_iter().map(with_icon).collect(),
             chosen_users: users.iter().filter(|choice| choice.is_chosen).count(),
+            clear_users: cleared(desk, &[Field::User]),
             users: users.into_iter().map(with_person).collect(),
             outcomes: outcomes(params),
-            added: [Field::Outcome, Field::Action, Field::Target, Field::Ip]
-                .into_iter()
-                .map(|field| values(field).len())
-                .sum(),
+            added: ADDED.into_iter().map(|field| values(field).len()).sum(),
+            clear_added: cleared(desk, &ADDED),
             actions: values(Field::Action),
             targets: values(Field::Target),
             ips: values(Field::Ip),
@@ -85,6 +91,11 @@ impl Form {
             has_chart: desk.looks.chart,
         }
     }
+}
+
+/// The list without what a menu has chosen.
+fn cleared(desk: &Desk, fields: &[Field]) -> String {
+    desk.href(|params| params.clauses.retain(|clause| clause.negated || !fields.contains(&clause.field)))
 }
 
 /// The values of a facet, and those in force that do not occur.

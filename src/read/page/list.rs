@@ -9,12 +9,13 @@ use crate::read::access::Principal;
 use crate::read::query::{Mistake, Params};
 use crate::read::zone::{self, Buckets, Zone};
 use crate::read::{Listing, ReadError, State, list};
+use crate::record::StoreError;
 use crate::record::query::{Clause, Count, Facet, Field, Filter, Histogram, Order, Scope, Stored};
 
 use super::chart::{Chart, MOST_BARS};
 use super::desk::Desk;
 use super::detail::{Detail, further};
-use super::empty::{self, Empty};
+use super::empty::{self, Empty, Nearest};
 use super::filters::{self, Chip, Form, View};
 use super::format::{events, thousands};
 use super::frame::{Frame, chevron, icon, icon_of_class};
@@ -90,7 +91,7 @@ pub(crate) async fn list_page(
     let chips = filters::chips(&desk, &answers.users);
     let clear = filters::clear_href(&desk);
     let empty = if answers.listing.events.is_empty() {
-        Some(why_empty(state, principal, &desk, &chips, clear.clone()).await?)
+        Some(why_empty(state, principal, &desk, &chips, &answers.listing.filter).await?)
     } else {
         None
     };
@@ -317,7 +318,7 @@ async fn why_empty(
     principal: &Principal,
     desk: &Desk,
     chips: &[Chip],
-    clear: String,
+    filter: &Filter,
 ) -> Result<Empty, ReadError> {
     let trials = empty::trials(desk, chips);
     let bare = Params { q: None, clauses: Vec::new(), ..desk.params.clone() };
@@ -332,5 +333,28 @@ async fn why_empty(
             return Ok(Empty::Never);
         }
     }
-    Ok(Empty::new(desk, chips, trials.into_iter().zip(counts).collect(), in_range, clear))
+    // A range inside the search box stays there: no other day would show anything.
+    let stays = desk.params.q.as_ref().is_some_and(|q| q.contains("created:"));
+    let nearest = if stays { None } else { nearest(state, filter).await? };
+    let counted = trials.into_iter().zip(counts).collect();
+    Ok(Empty::new(desk, chips, counted, nearest, in_range, filters::clear_href(desk)))
+}
+
+/// The match that is nearest to a range without one.
+async fn nearest(state: &State, filter: &Filter) -> Result<Option<Nearest>, ReadError> {
+    let (before, after) = (filter.since, filter.until);
+    let bare = Filter { since: None, until: None, ..filter.clone() };
+    let answer = state.ask(move |store| {
+        let first = |filter: Filter, order| {
+            let page = store.page(&filter, order, 1, None)?;
+            Ok::<_, StoreError>(page.events.first().map(|stored| stored.event.time))
+        };
+        let newest = before.map(|since| first(Filter { until: Some(since), ..bare.clone() }, Order::Descending));
+        if let Some(at) = newest.transpose()?.flatten() {
+            return Ok(Some(Nearest::Before(at)));
+        }
+        let oldest = after.map(|until| first(Filter { since: Some(until), ..bare.clone() }, Order::Ascending));
+        Ok(oldest.transpose()?.flatten().map(Nearest::After))
+    });
+    answer.await
 }

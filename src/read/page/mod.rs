@@ -121,7 +121,7 @@ async fn reader(state: &State, headers: &HeaderMap, query: Option<&str>, path: &
 fn desk(state: &State, query: Option<&str>, headers: &HeaderMap) -> (Desk, Vec<Mistake>) {
     let (params, mut mistakes) = Params::read(query.unwrap_or_default(), &PAGE_NAMES);
     if params.limit.is_some_and(|rows| !looks::ROWS.contains(&rows)) {
-        mistakes.push(Mistake::new("limit", "a page has 25, 50, 100 or 200 rows"));
+        mistakes.push(Mistake::new("limit", "is 25, 50, 100 or 200: the rows of a page"));
     }
     for name in ["from", "to"] {
         if params.extra(name).is_some_and(|day| day.parse::<jiff::civil::Date>().is_err()) {

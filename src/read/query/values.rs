@@ -50,7 +50,7 @@ pub(super) fn unknown(name: &str, also: &[&str]) -> Mistake {
     let names = FIELDS.iter().map(|(name, ..)| *name).chain(OTHERS.iter().map(|(name, _)| *name));
     let meant = nearest(name, names.chain(also.iter().copied()));
     let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-    Mistake::new(name, format!("no parameter is called so{meant}"))
+    Mistake::new(name, format!("is no parameter{meant}"))
 }
 
 /// A name or a value of a query, if its escapes are whole and give UTF-8.
