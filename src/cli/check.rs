@@ -17,6 +17,9 @@ use crate::record::{self, OpenError, Store};
 pub(crate) struct Arguments {
     /// Rule files and folders [default: those of the configuration, which is checked too]
     paths: Vec<PathBuf>,
+    /// Warnings are errors, and every action needs a test
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     file: ConfigFile,
     /// How to print problems
@@ -57,10 +60,18 @@ fn gather(arguments: &Arguments) -> (usize, Vec<Problem>) {
         paths = crate::config::RulePaths::default().paths;
     }
     let (actions, wrong) = match sources::load_rules(&paths) {
-        Ok((set, warnings)) => (set.actions().count(), warnings),
+        Ok((set, mut warnings)) => {
+            if arguments.strict {
+                warnings.extend(set.untested());
+            }
+            (set.actions().count(), warnings)
+        }
         Err(wrong) => (0, wrong),
     };
     problems.extend(wrong);
+    if arguments.strict {
+        problems.iter_mut().for_each(|problem| problem.level = Level::Error);
+    }
     (actions, problems)
 }
 

@@ -95,6 +95,14 @@ impl Place {
         }
     }
 
+    /// The template, where it is a path.
+    pub(crate) fn template(&self) -> Option<&Template> {
+        match self {
+            Place::Path(template) => Some(template),
+            Place::Call(_) => None,
+        }
+    }
+
     pub(crate) fn names(&self) -> &Arc<[Arc<str>]> {
         match self {
             Place::Path(template) => &template.names,

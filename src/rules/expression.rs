@@ -6,11 +6,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::filters;
 use super::route::is_name;
 use super::scope::Frame;
+use crate::problem::nearest;
 
 /// One evaluation may take this many steps: far beyond any sensible rule, well under a millisecond.
 const FUEL: u64 = 20_000;
@@ -64,6 +65,9 @@ impl Expression {
         let code = ENVIRONMENT
             .compile_expression_owned(text.to_owned())
             .map_err(|error| error.detail().map_or_else(|| error.to_string(), str::to_owned))?;
+        if let Some(unknown) = unknown_word(text) {
+            return Err(unknown);
+        }
         let mut names: Vec<Box<str>> =
             code.undeclared_variables(true).into_iter().map(String::into_boxed_str).collect();
         names.sort();
@@ -183,6 +187,60 @@ pub(crate) enum Trap {
     Order,
 }
 
+/// A filter or test that does not exist; the engine would say so only when the expression is evaluated.
+fn unknown_word(text: &str) -> Option<String> {
+    let mut before = "";
+    let mut state = ENVIRONMENT.empty_state();
+    for word in words(text) {
+        let is_word = word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_');
+        let unknown = match before {
+            "|" if is_word => {
+                let found = state.apply_filter(word, &[Value::UNDEFINED]);
+                found.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter).then_some("filter")
+            }
+            "is" if is_word && word != "not" => {
+                let found = state.perform_test(word, &[Value::UNDEFINED]);
+                found.is_err_and(|error| error.kind() == ErrorKind::UnknownTest).then_some("test")
+            }
+            _ => None,
+        };
+        if let Some(what) = unknown {
+            let near = nearest(word, filters::KNOWN.iter().copied());
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Some(format!("there is no {what} `{word}`{near}"));
+        }
+        if !(before == "is" && word == "not") {
+            before = word;
+        }
+    }
+    None
+}
+
+/// The words and signs of an expression, quoted texts left out.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let first = rest.chars().next()?;
+        let length = if first == '"' || first == '\'' {
+            let mut escaped = false;
+            let end = rest.char_indices().skip(1).find(|(_, letter)| {
+                let is_end = *letter == first && !escaped;
+                escaped = *letter == '\\' && !escaped;
+                is_end
+            });
+            end.map_or(rest.len(), |(at, _)| at + 1)
+        } else if first.is_alphanumeric() || first == '_' {
+            rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (word, after) = rest.split_at(length);
+        rest = after;
+        Some(word)
+    })
+}
+
 /// The first ` or ` or comparison of order outside quotes.
 pub(crate) fn traps(text: &str) -> Vec<(Trap, std::ops::Range<usize>)> {
     let bytes = text.as_bytes();
@@ -291,6 +349,22 @@ mod tests {
         let started = std::time::Instant::now();
         let _ = value(&text);
         assert!(started.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn a_filter_and_a_test_that_do_not_exist_are_told_when_the_expression_is_read() {
+        let wrong = |text: &str| Expression::compile(text).unwrap_err();
+        assert_eq!(wrong("input.a | uper"), "there is no filter `uper`; did you mean `upper`?");
+        assert_eq!(wrong("input.a is definde"), "there is no test `definde`; did you mean `defined`?");
+        assert!(wrong("input.a is not bellow(4)").contains("`bellow`"));
+        for right in [
+            "input.a | upper",
+            "input.a is not defined",
+            "input['x | y'] | lower | trim",
+            "a is below(4) and b is sequence",
+        ] {
+            assert!(Expression::compile(right).is_ok(), "{right}");
+        }
     }
 
     #[test]

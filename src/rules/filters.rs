@@ -5,8 +5,46 @@ use minijinja::{Environment, Error, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::body;
 use super::expression::as_text;
 use super::languages;
+
+/// The filters and tests that are worth suggesting.
+pub(crate) const KNOWN: [&str; 33] = [
+    "language",
+    "bare_url",
+    "mask",
+    "fingerprint",
+    "redact",
+    "claims",
+    "json",
+    "upper",
+    "lower",
+    "trim",
+    "capitalize",
+    "title",
+    "replace",
+    "default",
+    "first",
+    "last",
+    "join",
+    "length",
+    "sort",
+    "unique",
+    "map",
+    "select",
+    "selectattr",
+    "below",
+    "above",
+    "defined",
+    "undefined",
+    "none",
+    "mapping",
+    "sequence",
+    "string",
+    "number",
+    "in",
+];
 
 /// From one text to another.
 type Rewrite = fn(&str) -> String;
@@ -126,8 +164,8 @@ fn claims(value: &Value) -> Value {
 
 /// JSON kept inside a string.
 fn json(value: &Value) -> Result<Value, Error> {
-    let parsed = value.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    Ok(parsed.map(|value| Value::from(Serde(value))).unwrap_or_default())
+    // As a body is read: a name that stands twice has no value.
+    Ok(value.as_str().and_then(|text| body::json(text.as_bytes()).ok()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -85,7 +85,6 @@ impl Template {
     }
 
     /// Its text without the parameters' names: two templates of one shape match the same paths.
-    #[cfg(test)]
     pub(crate) fn shape(&self) -> String {
         let mut shape = String::new();
         for segment in &self.segments {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::bind::Binder;
-use super::{Compiler, In, checks};
+use super::{Compiler, In, checks, is_secret};
 use crate::problem::Problem;
 use crate::rules::entry::Bound;
 use crate::rules::expression::Chain;
@@ -153,7 +153,8 @@ impl Compiler {
     }
 
     fn job(&mut self, here: In<'_>, job: &written::Job) -> Job {
-        checks::job(self, here, job);
+        let polled: List = job.done.iter().chain(&job.success).cloned().collect();
+        checks::poll(self, here, &polled);
         Job {
             id: self.chain(here, &job.id),
             done: job.done.as_ref().and_then(|said| self.expression(here, said)),
@@ -212,6 +213,8 @@ impl Compiler {
                 mentioned.push((*kind, field.to_owned()));
             }
         }
+        // A secret is not kept for the sake of knowing whether it changed.
+        mentioned.retain(|(_, field)| !field.rsplit('.').next().is_some_and(is_secret));
         for (kind, field) in mentioned {
             if let Some(kind) = self.kinds.get_mut(kind) {
                 kind.fields.insert(field.into_boxed_str());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::places::{Places, loose_shape};
-use super::{Compiler, In, conflicts, settle};
+use super::{Compiler, In, conflicts, never, overlaps, settle};
 use crate::problem::Problem;
 use crate::rules::call::Sort;
 use crate::rules::entry::{Bound, Endpoint, Entry, Ignored, OnRoute, Place, Teacher, Whose};
@@ -25,6 +25,8 @@ pub(crate) struct Binder {
     leaves: Vec<Methods>,
     /// Kinds by the loose shape of their address or collection.
     standing: HashMap<String, Vec<(usize, Whose)>>,
+    /// Kinds by the shape of their addresses.
+    addresses: HashMap<String, usize>,
     endpoints: Vec<Endpoint>,
     learns: Vec<Learn>,
     action_files: HashMap<Arc<str>, String>,
@@ -55,6 +57,7 @@ impl Binder {
             matcher: Matcher::new(),
             leaves: Vec::new(),
             standing: HashMap::new(),
+            addresses: HashMap::new(),
             endpoints: Vec::new(),
             learns: Vec::new(),
             action_files: HashMap::new(),
@@ -77,9 +80,15 @@ impl Binder {
         self.leaves.get_mut(at).expect("leaf numbers come from this list")
     }
 
+    /// The kind that stands at an address.
+    fn at_address(&self, template: &Template) -> Option<usize> {
+        self.addresses.get(&template.shape()).copied()
+    }
+
     /// A kind stands at an address and, where its last segment is its id, at the collection before it.
     fn stand(&mut self, kind: usize, template: &Arc<Template>) {
         let id = template.names.len().checked_sub(1);
+        self.addresses.insert(template.shape(), kind);
         let shape = loose_shape(&template.segments);
         self.standing.entry(shape).or_default().push((kind, Whose::Address { id: id.unwrap_or(0), exact: false }));
         let leaf = self.leaf(template);
@@ -234,10 +243,12 @@ impl Binder {
         for endpoint in &mut self.endpoints {
             for entry in endpoint.entries_mut() {
                 conflicts::ambiguous(&mut compiler.problems, entry, &actions);
+                never::beside(&mut compiler.problems, entry, &actions);
             }
         }
         for entry in &entries {
             conflicts::ambiguous(&mut compiler.problems, entry, &actions);
+            never::beside(&mut compiler.problems, entry, &actions);
         }
         let mut ready = Ready {
             kinds: std::mem::take(&mut compiler.kinds),
@@ -252,6 +263,7 @@ impl Binder {
         };
         ready.note_what_is_asked();
         conflicts::shadowed(&mut compiler.problems, &ready);
+        overlaps::overlaps(&mut compiler.problems, &ready);
         (ready, std::mem::take(&mut compiler.problems))
     }
 }
@@ -304,6 +316,12 @@ impl Compiler {
                 addresses.extend(self.templates(here, at, 0..at.value.len()));
             }
             for template in &addresses {
+                if let Some(other) = binder.at_address(template) {
+                    let other = self.kinds.get(other).map(|kind| Arc::clone(&kind.name)).unwrap_or_default();
+                    let title = format!("the kinds `{other}` and `{}` stand at one address", shape.name.value);
+                    let problem = Problem::error("ambiguous", title).at(here.source, shape.name.at.clone());
+                    self.problems.push(problem.help("one kind stands for many with `type`"));
+                }
                 binder.stand(number, template);
             }
             let fetch = self.fetch(here, &shape.fetch);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Compiler, In, secrets};
+use super::{Compiler, In, never, secrets};
 use crate::problem::{Problem, nearest};
 use crate::rules::entry::Bound;
 use crate::rules::expression::{Expression, Trap, traps};
@@ -11,9 +11,6 @@ use crate::rules::ready::Action;
 use crate::rules::route::is_name;
 use crate::rules::template;
 use crate::rules::written::{self, List, Said, Sentence, Target, With};
-
-/// Names that an exchange has without any rule.
-const OF_AN_EXCHANGE: [&str; 8] = ["path", "query", "header", "input", "status", "reply", "output", "claims"];
 
 /// Names that every expression can ask for.
 const CONTEXT: [&str; 24] = [
@@ -64,6 +61,17 @@ pub(crate) fn kind_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
     }
 }
 
+/// What `let` and `with` call a value would hide what everybody means by that name.
+fn own_name(compiler: &mut Compiler, here: In<'_>, name: &Said) {
+    if CONTEXT.contains(&name.value.as_str()) && name.value != "workspace" {
+        let title = format!("a value cannot be called `{}`: expressions have a name like that", name.value);
+        compiler.problem(here, name, "name-taken", title);
+    } else if !is_name(&name.value) {
+        let title = format!("`{}` cannot be a name in an expression (letters, digits, `_`)", name.value);
+        compiler.problem(here, name, "wrong-value", title);
+    }
+}
+
 /// A string of an action: what it is, and the expressions in it with their places.
 pub(super) struct Written<'a> {
     pub(super) expression: &'a str,
@@ -88,17 +96,18 @@ pub(crate) fn action(
             let at = part.at.start + at.start..part.at.start + at.end;
             match trap {
                 Trap::Or if part.is_condition => {}
-                Trap::Or => compiler.problems.push(
-                    Problem::error("or-in-value", "`or` skips 0, false and \"\"")
-                        .at(here.source, at)
-                        .help("a list takes the first value that is there: `[\"a\", \"b\"]`"),
-                ),
+                Trap::Or => compiler.problems.push(or_in_value(here, at)),
                 Trap::Order => compiler.problems.push(order(here, at)),
             }
         }
     }
     names(compiler, here, shape, action, bounds, &written);
     secrets::secrets(compiler, here, shape, &written);
+    never::action(compiler, here, shape, action, bounds);
+    let lets = shape.lets.iter().map(|(name, _)| name);
+    for name in lets.chain(shape.with.iter().map(|(name, _)| name)) {
+        own_name(compiler, here, name);
+    }
     if action.join.is_none() && shape.by.is_some() {
         compiler.problem(here, &shape.verb, "missing-key", "`by` without `join`");
     }
@@ -107,30 +116,27 @@ pub(crate) fn action(
     }
 }
 
-fn order(here: In<'_>, at: Range<usize>) -> Problem {
+pub(super) fn or_in_value(here: In<'_>, at: Range<usize>) -> Problem {
+    Problem::error("or-in-value", "`or` skips 0, false and \"\"")
+        .at(here.source, at)
+        .help("a list takes the first value that is there: `[\"a\", \"b\"]`")
+}
+
+pub(super) fn order(here: In<'_>, at: Range<usize>) -> Problem {
     Problem::error("order-of-missing", "a missing value is below everything")
         .at(here.source, at)
         .help("`x is below(400)`, `x is above(400)`: false where `x` is missing")
 }
 
-/// A job's `done` and `success` see the exchange that watches it, and nothing of the rule.
-pub(super) fn job(compiler: &mut Compiler, here: In<'_>, job: &written::Job) {
-    for said in job.done.iter().chain(&job.success) {
-        let Ok(expression) = Expression::compile(&said.value) else { continue };
-        for name in expression.names {
-            let root = name.split('.').next().unwrap_or("").to_owned();
-            if !OF_AN_EXCHANGE.contains(&root.as_str()) {
-                let at =
-                    said.value.find(&root).map_or(said.at.clone(), |from| here.part(said, from..from + root.len()));
-                let problem = Problem::error("not-here", format!("`{root}` is not known where a job is watched"));
-                compiler
-                    .problems
-                    .push(problem.at(here.source, at).help(format!("there is {}", OF_AN_EXCHANGE.join(", "))));
-            }
-        }
-        for (_, at) in traps(&said.value).into_iter().filter(|(trap, _)| matches!(trap, Trap::Order)) {
-            compiler.problems.push(order(here, here.part(said, at)));
-        }
+/// A job's `done` and `success` are conditions on the exchange that watches it; they know nothing of the rule.
+pub(super) fn poll(compiler: &mut Compiler, here: In<'_>, polled: &List) {
+    let of_a_poll = ["path", "query", "header", "input", "status", "reply", "output", "claims"];
+    for said in polled {
+        let before = compiler.problems.len();
+        compiler.known_in(here, &vec![said.clone()], &of_a_poll, "a poll");
+        // In a condition `or` is what it says.
+        let said = compiler.problems.split_off(before);
+        compiler.problems.extend(said.into_iter().filter(|problem| problem.code != "or-in-value"));
     }
 }
 

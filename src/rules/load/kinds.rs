@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Compiler, In, checks};
+use super::{Compiler, In, checks, secrets};
 use crate::rules::expression::Chain;
 use crate::rules::ready::{Fetch, Kind, NameForm};
 use crate::rules::written::{self, File, List, Said};
@@ -19,6 +19,7 @@ impl Compiler {
         for kind in &file.kinds {
             let name: Arc<str> = Arc::from(kind.name.value.as_str());
             checks::kind_name(self, here, &kind.name);
+            secrets::kind(self, here, kind);
             if self.kind_named.contains_key(&name) {
                 self.problem(here, &kind.name, "duplicate-kind", format!("the kind `{name}` stands twice"));
                 continue;

@@ -8,6 +8,9 @@ mod bind;
 mod checks;
 mod conflicts;
 mod kinds;
+mod loose;
+mod never;
+mod overlaps;
 mod places;
 mod secrets;
 mod settle;
@@ -47,6 +50,9 @@ pub(crate) fn compile(files: &[File], problems: Vec<Problem>) -> (Ready, Vec<Pro
     let mut binder = Binder::new();
     for file in files {
         compiler.bind_kinds(file, &mut binder);
+    }
+    for file in files {
+        loose::file(&mut compiler, file);
     }
     let (mut actions, mut identity) = (Vec::new(), None);
     for file in files {
