@@ -51,6 +51,8 @@ pub struct Config {
 pub struct RulePaths {
     /// Files, and folders whose `*.toml` are read.
     pub paths: Vec<PathBuf>,
+    /// A second set that sees the same exchanges and records nothing; what it would say otherwise is told.
+    pub shadow: Vec<PathBuf>,
     /// How many remembered names are kept; the least recently used goes first.
     pub memory_things: usize,
     /// How many bytes they may take, about.
@@ -67,6 +69,7 @@ impl Default for RulePaths {
     fn default() -> RulePaths {
         RulePaths {
             paths: vec![PathBuf::from("rules")],
+            shadow: Vec::new(),
             memory_things: Memory::DEFAULT_THINGS,
             memory_bytes: Memory::DEFAULT_BYTES,
             guarantee: Guarantee::Outcome,

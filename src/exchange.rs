@@ -13,7 +13,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::{Builder, Uuid};
 
-/// One finished request and its response, or its failure.
+/// One finished request and its response, or its failure. Cloning shares the bodies.
+#[derive(Clone)]
 pub struct Exchange {
     /// Our own number for it, time-ordered (UUIDv7).
     pub id: Uuid,

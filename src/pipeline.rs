@@ -10,6 +10,7 @@ mod closing;
 mod lookups;
 mod notices;
 mod paths;
+mod shadow;
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
@@ -34,6 +35,7 @@ use lookups::{Fetched, lock};
 use notices::Notices;
 
 pub use lookups::Lookups;
+pub use shadow::{DivergingExchange, ShadowReport, Shadowing};
 
 /// How often it is looked whether a job was given up.
 const GIVE_UP_EVERY: Duration = Duration::from_secs(30);
@@ -96,6 +98,16 @@ impl Pipeline {
         &self.0.ledger
     }
 
+    fn watch(&self, method: &str, target: &str) -> Option<Watch> {
+        let Some(matched) = self.0.find(method, target) else {
+            self.0.counters.passed.inc();
+            return None;
+        };
+        self.0.counters.watched.inc();
+        let pipeline = self.0.clone();
+        Some(Watch { pipeline, matched, inquiry: None, fetched: None, opened: None, told: None })
+    }
+
     /// Derives one exchange that is already over, learns from it, records nothing: `replay`.
     pub async fn derive(&self, exchange: Exchange) -> Derived {
         let inner = &self.0;
@@ -135,12 +147,7 @@ impl Pipeline {
 
 impl Observe for Pipeline {
     fn admit(&self, method: &str, target: &str) -> Option<Box<dyn Witness>> {
-        let Some(matched) = self.0.find(method, target) else {
-            self.0.counters.passed.inc();
-            return None;
-        };
-        self.0.counters.watched.inc();
-        Some(Box::new(Watch { pipeline: self.0.clone(), matched, inquiry: None, fetched: None, opened: None }))
+        self.watch(method, target).map(|watch| Box::new(watch) as Box<dyn Witness>)
     }
 
     fn tally(&self, method: &str, target: &str) -> Option<Tally> {
@@ -178,6 +185,8 @@ struct Watch {
     fetched: Option<Fetched>,
     /// Where its events are kept for the end of the connection that it opens.
     opened: Option<Opened>,
+    /// Where its events are shown to somebody else.
+    told: Option<Opened>,
 }
 
 impl Witness for Watch {
@@ -207,12 +216,15 @@ impl Witness for Watch {
     }
 
     fn observe(self: Box<Self>, exchange: Exchange) -> Recorded {
-        let Watch { pipeline, matched, inquiry, fetched, opened } = *self;
+        let Watch { pipeline, matched, inquiry, fetched, opened, told } = *self;
         // A kind's address alone gives no event.
         let unfinished = matched.found.acts().then(|| Unfinished(Some((Arc::clone(&pipeline), exchange.started))));
         Box::pin(async move {
             let fetched = fetched.map(|fetched| std::mem::take(&mut *lock(&fetched))).unwrap_or_default();
             let mut derived = pipeline.conclude(matched, exchange, inquiry, &fetched).await;
+            if let Some(told) = told {
+                told.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&derived.events);
+            }
             if let Some(opened) = opened {
                 derived.events.iter_mut().for_each(frames_are_not_read);
                 opened.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&derived.events);

@@ -11,13 +11,16 @@ use super::sources::{self, ConfigFile};
 use super::{CONFIGURATION, GOOD, NEGATIVE, print};
 use crate::capture::har;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::event::Event;
+use crate::exchange::Exchange;
 use crate::identity::Identity;
 use crate::memory::Memory;
 use crate::pipeline::Pipeline;
 use crate::read::export::{Columns, Guard, csv_head, csv_rows};
 use crate::read::{EventObject, Zone};
 use crate::record::query::{Position, Stored};
+use crate::rules::{Divergence, RuleSet, divergences};
 
 /// `replay FILE.har`
 #[derive(clap::Args)]
@@ -29,6 +32,9 @@ pub(crate) struct Arguments {
     /// Rule files and folders [default: those of the configuration]
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
+    /// Print only what these other rules tell otherwise: `-` they, `+` the current ones. Exit 1 where anything differs
+    #[arg(long, value_name = "OLD_RULES", conflicts_with = "format")]
+    diff: Vec<PathBuf>,
     /// Aligned text, one JSON object per line, or CSV
     #[arg(long, value_enum, default_value_t)]
     format: Shape,
@@ -54,33 +60,79 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
     };
     let paths = if arguments.rules.is_empty() { &config.rules.paths } else { &arguments.rules };
-    let rules = match sources::load_rules(paths) {
-        Ok((rules, _)) => Arc::new(rules),
+    let sets = [paths, &arguments.diff].into_iter().filter(|paths| !paths.is_empty());
+    let sets: Result<Vec<_>, _> = sets.map(|paths| sources::load_rules(paths)).collect();
+    let sets = match sets {
+        Ok(sets) => sets,
         Err(problems) => {
             sources::print_problems(&problems);
             return Ok(NEGATIVE);
         }
     };
     let exchanges = har::read(&arguments.recording)?;
-    // Nobody is asked: the platform of a recording may be gone, and credentials of yesterday stay where they are.
-    // The clock stands where the recording does: its tokens were valid then.
-    let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
-    let identity = Identity::offline(&config.identity, clock.clone())?;
-    let pipeline = Pipeline::new(
-        rules,
-        Memory::bounded(config.rules.memory_things, config.rules.memory_bytes),
-        identity,
-        None,
-        None,
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut events: Vec<Event> = Vec::new();
+    let mut replays = sets.into_iter().map(|(rules, _)| Replay::new(rules, &config));
+    let Some(mut new) = replays.next().transpose()? else { return Ok(GOOD) };
+    let Some(mut old) = replays.next().transpose()? else {
+        let mut events = Vec::new();
+        for exchange in exchanges {
+            events.extend(new.events(exchange));
+        }
+        write_events(arguments.format, events)?;
+        return Ok(GOOD);
+    };
+    let mut out = std::io::stdout().lock();
+    let (mut compared, mut diverging) = (0, 0);
     for exchange in exchanges {
-        clock.set(exchange.finished());
-        events.extend(runtime.block_on(pipeline.derive(exchange)).events);
+        let request = format!("{} {}", exchange.request.method, exchange.request.path());
+        let (was, is) = (old.events(exchange.clone()), new.events(exchange));
+        compared += 1;
+        let found = divergences(&was, &is);
+        if !found.is_empty() {
+            diverging += 1;
+            writeln!(out, "{request}")?;
+            found.iter().try_for_each(|divergence| write_divergence(&mut out, divergence))?;
+        }
     }
-    write_events(arguments.format, events)?;
-    Ok(GOOD)
+    eprintln!("{diverging} of {compared} exchanges are told otherwise");
+    Ok(if diverging == 0 { GOOD } else { NEGATIVE })
+}
+
+/// One set of rules on its way through a recording.
+struct Replay {
+    pipeline: Pipeline,
+    clock: Clock,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Replay {
+    /// Nobody is asked: the platform of a recording may be gone, and credentials of yesterday stay where they are.
+    /// The clock stands where the recording does: its tokens were valid then.
+    fn new(rules: RuleSet, config: &Config) -> anyhow::Result<Replay> {
+        let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+        let identity = Identity::offline(&config.identity, clock.clone())?;
+        let memory = Memory::bounded(config.rules.memory_things, config.rules.memory_bytes);
+        let pipeline = Pipeline::new(Arc::new(rules), memory, identity, None, None);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Replay { pipeline, clock, runtime })
+    }
+
+    fn events(&mut self, exchange: Exchange) -> Vec<Event> {
+        self.clock.set(exchange.finished());
+        self.runtime.block_on(self.pipeline.derive(exchange)).events
+    }
+}
+
+fn write_divergence(out: &mut impl Write, divergence: &Divergence) -> std::io::Result<()> {
+    match divergence {
+        Divergence::Added { action, message } => writeln!(out, "+ {action}: {message}"),
+        Divergence::Removed { action, message } => writeln!(out, "- {action}: {message}"),
+        Divergence::Changed { action, fields } => fields.iter().try_for_each(|field| {
+            // A text without its quotes is what people read.
+            let shown = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            writeln!(out, "- {action}, {}: {}", field.field, shown(&field.old))?;
+            writeln!(out, "+ {action}, {}: {}", field.field, shown(&field.new))
+        }),
+    }
 }
 
 fn write_events(format: Shape, events: Vec<Event>) -> anyhow::Result<()> {

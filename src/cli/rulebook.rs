@@ -20,7 +20,7 @@ use crate::authoring::coverage::{Report, Row};
 use crate::clock::Clock;
 use crate::event::{Actor, ActorKind, Event, Message, Outcome, Source};
 use crate::exchange::Exchange;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Shadowing};
 use crate::problem::{self, Level, Problem};
 use crate::read::{self, ActionFacts, Coverage, CoverageRow, RefusedRules, Reloaded, Rulebook};
 use crate::record::Recorder;
@@ -33,6 +33,8 @@ const LEDGER: Duration = Duration::from_secs(60);
 pub(crate) struct Keeper {
     paths: Vec<PathBuf>,
     pipeline: Pipeline,
+    /// The second set, and where it is.
+    shadow: Option<(Vec<PathBuf>, Shadowing)>,
     facts: Arc<ArcSwap<read::Rules>>,
     recorder: Recorder,
     clock: Clock,
@@ -50,9 +52,8 @@ struct Numbers {
 
 impl Keeper {
     pub(crate) fn new(
-        paths: Vec<PathBuf>,
-        pipeline: Pipeline,
-        rules: &RuleSet,
+        (paths, pipeline): (Vec<PathBuf>, Pipeline),
+        shadow: Option<(Vec<PathBuf>, Shadowing)>,
         recorder: Recorder,
         clock: Clock,
         registry: &mut Registry,
@@ -61,8 +62,8 @@ impl Keeper {
         registry.register("rules_changes", "Reloads that changed the rules", numbers.changed.clone());
         registry.register("rules_refusals", "Reloads that were refused", numbers.refused.clone());
         registry.register("rules_stale", "1: the rules on disk are refused, older ones in use", numbers.stale.clone());
-        let facts = Arc::new(ArcSwap::from_pointee(facts(rules)));
-        Keeper { paths, pipeline, facts, recorder, clock, numbers, turn: Mutex::new(()) }
+        let facts = Arc::new(ArcSwap::from_pointee(facts(&pipeline.rules())));
+        Keeper { paths, pipeline, shadow, facts, recorder, clock, numbers, turn: Mutex::new(()) }
     }
 
     /// What the read side may know of the rules.
@@ -88,6 +89,7 @@ impl Keeper {
 impl Rulebook for Keeper {
     fn reload(&self, actor: Actor, source: Source) -> Reloaded {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload_shadow();
         let from = self.pipeline.rules();
         let version = from.version().to_string();
         let loaded = rules::read_files(&self.paths).and_then(|files| RuleSet::load(&files));
@@ -117,6 +119,11 @@ impl Rulebook for Keeper {
         Reloaded::Changed { from: version, to, actions }
     }
 
+    fn shadow(&self) -> Option<serde_json::Value> {
+        let (_, shadow) = self.shadow.as_ref()?;
+        serde_json::to_value(shadow.report()).ok()
+    }
+
     fn coverage(&self) -> Coverage {
         let ledger = self.pipeline.ledger();
         let report = Report::of_traffic(&self.pipeline.rules(), ledger.lines(), ledger.left_out());
@@ -131,6 +138,28 @@ impl Rulebook for Keeper {
 }
 
 impl Keeper {
+    /// The second set changes as readily as the first, and nobody is told but by its hash.
+    fn reload_shadow(&self) {
+        let Some((paths, shadow)) = &self.shadow else { return };
+        match rules::read_files(paths).and_then(|files| RuleSet::load(&files)) {
+            Ok((set, _)) if set.version() == shadow.next().rules().version() => {}
+            Ok((set, _)) => {
+                tracing::info!(version = %set.version(), "the shadow rules were changed");
+                shadow.exchange_rules(Arc::new(set));
+            }
+            Err(problems) => {
+                let first = problems.first().map(Problem::in_one_line).unwrap_or_default();
+                tracing::error!(first, "the shadow rules on disk are refused; those before them stay");
+            }
+        }
+    }
+
+    /// All files that are looked after.
+    fn stamp(&self) -> (u64, u64) {
+        let shadow = self.shadow.as_ref().map(|(paths, _)| rules::stamp(paths));
+        (rules::stamp(&self.paths), shadow.unwrap_or(0))
+    }
+
     /// The change is done whether it can be recorded or not; what the store does not take waits in the spill file.
     fn record(&self, event: Event) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -224,18 +253,18 @@ impl Drop for Watch {
 
 fn look(keeper: &Keeper, asks: &Receiver<()>, every: Duration) {
     let system = || Actor { kind: ActorKind::System, ..Actor::default() };
-    let mut known = rules::stamp(&keeper.paths);
+    let mut known = keeper.stamp();
     let mut changing = None;
     let mut ledger_kept = std::time::Instant::now();
     let pause = if every.is_zero() { LEDGER } else { every.min(LEDGER) };
     loop {
         match asks.recv_timeout(pause) {
             Ok(()) => {
-                known = rules::stamp(&keeper.paths);
+                known = keeper.stamp();
                 keeper.reload(system(), Source::default());
             }
             Err(RecvTimeoutError::Timeout) if !every.is_zero() => {
-                let now = rules::stamp(&keeper.paths);
+                let now = keeper.stamp();
                 // Whoever writes several files, or one in pieces, is waited for.
                 if now != known && changing == Some(now) {
                     (known, changing) = (now, None);

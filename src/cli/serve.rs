@@ -15,13 +15,14 @@ use tracing_subscriber::EnvFilter;
 use super::rulebook::{Keeper, Watch};
 use super::sources::{self, ConfigFile};
 use super::{CONFIGURATION, GOOD, UNREACHABLE};
+use crate::capture::Observe;
 use crate::capture::sidecar::{BindError, Sidecar, raise_descriptors};
 use crate::clock::Clock;
-use crate::config::{Config, Log, Override};
+use crate::config::{Config, Log, Override, RulePaths};
 use crate::identity::{Identity, SettingsError};
 use crate::memory::Memory;
 use crate::outgoing::Outgoing;
-use crate::pipeline::{Lookups, Pipeline};
+use crate::pipeline::{Lookups, Pipeline, Shadowing};
 use crate::problem::Problem;
 use crate::read::settings::{ListenError, may_listen};
 use crate::read::{self, Parts, State};
@@ -250,7 +251,6 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     for warning in &warnings {
         tracing::warn!(code = warning.code, "{}", warning.title);
     }
-    let rules = Arc::new(rules);
     let outgoing = Outgoing::start().map_err(StartError::Thread)?;
     let identity =
         Identity::new(&config.identity, &config.proxy.upstream.to_string(), outgoing.clone(), clock.clone())?;
@@ -258,16 +258,10 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let (recorder, store) = record::open(&config.store, clock.clone())?;
     // Revoked ones count: once a token was made, the log stays closed.
     may_listen(config.read.listen, store.has_tokens()?)?;
-    let memory = Memory::bounded(config.rules.memory_things, config.rules.memory_bytes);
-    memory.preload(store.things(config.rules.memory_things)?);
-
-    let lookups = (config.rules.fetch_timeout_ms > 0).then(|| Lookups {
-        outgoing,
-        platform: config.proxy.upstream.to_string(),
-        timeout: Duration::from_millis(config.rules.fetch_timeout_ms),
-        clock: clock.clone(),
-    });
-    let pipeline = Pipeline::new(rules.clone(), memory, identity, Some(recorder.clone()), lookups);
+    let lookups = lookups(&config, outgoing, &clock);
+    let memory = remembered(&config.rules, &store)?;
+    let pipeline = Pipeline::new(Arc::new(rules), memory, identity.clone(), Some(recorder.clone()), lookups);
+    pipeline.ledger().preload(store.routes()?);
     let sidecar = Sidecar::bind(&config.proxy)?;
 
     let mut registry = Registry::with_prefix("sidetrail");
@@ -275,15 +269,21 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     recorder.register(&mut registry);
     sidecar.register(&mut registry);
 
+    let shadow = shadow(&config.rules, &pipeline, identity, &store)?;
+    if let Some(shadow) = &shadow {
+        shadow.register(&mut registry);
+    }
+    let observe: Arc<dyn Observe> = match &shadow {
+        Some(shadow) => Arc::new(shadow.clone()),
+        None => Arc::new(pipeline.clone()),
+    };
     let rulebook = Keeper::new(
-        config.rules.paths.clone(),
-        pipeline.clone(),
-        &rules,
+        (config.rules.paths.clone(), pipeline.clone()),
+        shadow.clone().map(|shadow| (config.rules.shadow.clone(), shadow)),
         recorder.clone(),
         clock.clone(),
         &mut registry,
     );
-    pipeline.ledger().preload(store.routes()?);
     let rulebook = Arc::new(rulebook);
 
     let state = State::new(Parts {
@@ -304,21 +304,58 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let stop = stop_proxy.clone();
     let proxy_thread = std::thread::Builder::new()
         .name("proxy".to_owned())
-        .spawn(move || serve_proxy(sidecar, pipeline, clock, stop))
+        .spawn(move || serve_proxy(sidecar, observe, &pipeline, &clock, stop))
         .map_err(StartError::Thread)?;
     let rules_watch =
         Watch::start(rulebook, Duration::from_millis(config.rules.watch_ms)).map_err(StartError::Thread)?;
     Ok(Running { rules_watch, proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
 }
 
-fn serve_proxy(sidecar: Sidecar, pipeline: Pipeline, clock: Clock, stop: CancellationToken) {
+/// Memory with what the store kept of it.
+fn remembered(settings: &RulePaths, store: &Store) -> Result<Memory, StoreError> {
+    let memory = Memory::bounded(settings.memory_things, settings.memory_bytes);
+    memory.preload(store.things(settings.memory_things)?);
+    Ok(memory)
+}
+
+/// How the platform is asked before something is lost; nobody asks it where the time for that is 0.
+fn lookups(config: &Config, outgoing: Outgoing, clock: &Clock) -> Option<Lookups> {
+    (config.rules.fetch_timeout_ms > 0).then(|| Lookups {
+        outgoing,
+        platform: config.proxy.upstream.to_string(),
+        timeout: Duration::from_millis(config.rules.fetch_timeout_ms),
+        clock: clock.clone(),
+    })
+}
+
+/// The second set of rules, where one is configured. It begins with what memory knows.
+fn shadow(
+    settings: &RulePaths,
+    live: &Pipeline,
+    identity: Identity,
+    store: &Store,
+) -> Result<Option<Shadowing>, StartError> {
+    if settings.shadow.is_empty() {
+        return Ok(None);
+    }
+    let (rules, _) = sources::load_rules(&settings.shadow).map_err(StartError::Problems)?;
+    let next = Pipeline::new(Arc::new(rules), remembered(settings, store)?, identity, None, None);
+    Ok(Some(Shadowing::new(live.clone(), next)))
+}
+
+fn serve_proxy(
+    sidecar: Sidecar,
+    observe: Arc<dyn Observe>,
+    pipeline: &Pipeline,
+    clock: &Clock,
+    stop: CancellationToken,
+) {
     let served = tokio::runtime::Builder::new_current_thread().enable_time().build().and_then(|runtime| {
-        let jobs = pipeline.clone();
-        let proxy = sidecar.run(Arc::new(pipeline), clock.clone(), stop);
+        let proxy = sidecar.run(observe, clock.clone(), stop);
         runtime.block_on(async {
             tokio::select! {
                 served = proxy => served,
-                never = jobs.give_up_jobs(&clock) => match never {},
+                never = pipeline.give_up_jobs(clock) => match never {},
             }
         })
     });

@@ -53,6 +53,7 @@ pub fn router(state: State) -> Router {
         .route("/api/v1/events/export", get(export::export))
         .route("/api/v1/events/{id}", get(events::one_event))
         .route("/api/v1/coverage", get(rulebook::coverage))
+        .route("/api/v1/shadow", get(rulebook::shadow))
         .route("/api/v1/reload", post(rulebook::reload))
         .route("/api/openapi.json", get(openapi::document))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))

@@ -25,6 +25,9 @@ pub trait Rulebook: Send + Sync + 'static {
 
     /// How well the rules cover what passes by.
     fn coverage(&self) -> Coverage;
+
+    /// What a second set of rules would tell otherwise; `None` where there is no second set.
+    fn shadow(&self) -> Option<Value>;
 }
 
 /// What became of a reload.
@@ -139,4 +142,17 @@ pub(crate) async fn coverage(From(state): From<State>, principal: Principal) -> 
     let rulebook = Arc::clone(state.rulebook().ok_or(ReadError::NotFound)?);
     let coverage = tokio::task::spawn_blocking(move || rulebook.coverage()).await;
     Ok(Json(coverage.map_err(|_| ReadError::Broken)?))
+}
+
+/// What the second set of rules (`rules.shadow`) would tell otherwise: `version`, `compared`, `diverging`, and the
+/// `latest` exchanges with what differs.
+#[utoipa::path(get, path = "/api/v1/shadow", tag = "rules", responses(
+    (status = 200, description = "How the second set did so far", body = Object),
+    (status = 403, description = "The token may not", body = inline(ProblemObject)),
+    (status = 404, description = "No second set is configured", body = inline(ProblemObject)),
+))]
+pub(crate) async fn shadow(From(state): From<State>, principal: Principal) -> Result<Json<Value>, ReadError> {
+    allowed(&principal)?;
+    let report = state.rulebook().and_then(|rulebook| rulebook.shadow());
+    report.map(Json).ok_or(ReadError::NotFound)
 }

@@ -13,6 +13,7 @@ mod cases;
 mod coalesce;
 mod covers;
 mod derive;
+mod divergence;
 mod element;
 mod entry;
 mod events;
@@ -54,6 +55,7 @@ use crate::problem::{self, Level, Problem, SourceFile};
 
 pub use cases::{CaseResult, Difference};
 pub use covers::Cover;
+pub use divergence::{Divergence, DivergingField, divergences};
 pub use lookup::Lookup;
 pub use source::{read_files, stamp};
 

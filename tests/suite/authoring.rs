@@ -38,3 +38,49 @@ fn fmt_is_a_filter_for_editors() {
     child.stdin.take().unwrap().write_all(UNTIDY.as_bytes()).unwrap();
     assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), TIDY);
 }
+
+/// A recording of one request that makes a thing and one that fails to.
+fn recording() -> String {
+    let entry = |number: u32, status: u16| {
+        serde_json::json!({
+            "startedDateTime": format!("2026-01-01T00:00:0{number}.000Z"), "time": 5,
+            "request": {
+                "method": "POST", "url": "http://localhost/things", "httpVersion": "HTTP/1.1", "headers": [],
+                "queryString": [], "cookies": [], "headersSize": -1, "bodySize": 16,
+                "postData": { "mimeType": "application/json", "text": "{\"name\":\"Spade\"}" },
+            },
+            "response": {
+                "status": status, "statusText": "", "httpVersion": "HTTP/1.1", "headers": [], "cookies": [],
+                "content": { "size": 0, "mimeType": "" }, "redirectURL": "", "headersSize": -1, "bodySize": 0,
+            },
+            "cache": {}, "timings": { "send": 1, "wait": 3, "receive": 1 },
+        })
+    };
+    let log = serde_json::json!({ "version": "1.2", "creator": { "name": "test", "version": "1" },
+        "entries": [entry(1, 201), entry(2, 500)] });
+    serde_json::json!({ "log": log }).to_string()
+}
+
+#[test]
+fn replay_says_what_other_rules_tell_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let rules =
+        "category = \"Things\"\n[thing.made]\nwhen = \"POST /things\"\ntarget = false\nlet.name = \"input.name\"\n";
+    write("old.toml", &format!("{rules}message = \"made {{{{ name }}}}\"\nfailures = false\n"));
+    write("new.toml", &format!("{rules}message = \"built {{{{ name }}}}\"\n"));
+    write("traffic.har", &recording());
+    let replay = |old: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
+        let arguments = ["replay", "traffic.har", "--rules", "new.toml", "--diff", old];
+        let output = command.current_dir(folder.path()).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, told, said) = replay("old.toml");
+    assert_eq!(code, Some(1), "{said}");
+    let expected = "POST /things\n- thing.made, message: made Spade\n+ thing.made, message: built Spade\n\
+                    POST /things\n+ thing.made: Failed: built Spade\n";
+    assert_eq!((told.as_str(), said.trim()), (expected, "2 of 2 exchanges are told otherwise"));
+    assert_eq!(replay("new.toml"), (Some(0), String::new(), "0 of 2 exchanges are told otherwise\n".to_owned()));
+}

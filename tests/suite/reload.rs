@@ -192,3 +192,50 @@ fn routes_without_a_rule_are_told_by_the_api_and_after_a_restart_by_the_command(
     insta::assert_snapshot!(text);
     assert_eq!(coverage(&[]).0, Some(0));
 }
+
+#[test]
+fn a_second_set_of_rules_records_nothing_and_what_it_would_say_otherwise_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, next) = (folder.path().join("rules.toml"), folder.path().join("next.toml"));
+    std::fs::write(&file, rules("Made")).unwrap();
+    let other =
+        "\n[thing.dropped]\nwhen = \"DELETE /things/{id}\"\ntarget = false\nmessage = \"dropped {{ path.id }}\"\n";
+    std::fs::write(&next, rules("Built") + other).unwrap();
+    let shadow = format!("['{}']", next.display());
+    let running = Sidetrail::start_with(folder.path(), platform(), &file, &[("SIDETRAIL_RULES__SHADOW", &shadow)]);
+    for request in ["POST /things", "DELETE /things/7", "GET /things", "POST /elsewhere"] {
+        ask(&running.proxied, request);
+    }
+    let report = || serde_json::from_str::<Value>(&ask(&running.page, "GET /api/v1/shadow").1).unwrap();
+    let told = report();
+    assert_eq!((&told["compared"], &told["diverging"]), (&json!(2), &json!(2)));
+    assert_eq!(told["latest"][0]["path"], "/things/7");
+    assert_eq!(
+        told["latest"][0]["divergences"],
+        json!([{ "divergence": "added", "action": "thing.dropped", "message": "dropped 7" }])
+    );
+    assert_eq!(
+        told["latest"][1]["divergences"],
+        json!([{ "divergence": "changed", "action": "thing.made", "fields": [
+            { "field": "message", "old": "Made a thing", "new": "Built a thing" },
+        ] }])
+    );
+    // What agrees is compared and not told.
+    std::fs::write(&next, rules("Made")).unwrap();
+    until("the second set is read again", || report()["version"] != told["version"]);
+    ask(&running.proxied, "POST /things");
+    let later = report();
+    assert_eq!((&later["compared"], &later["diverging"], &later["latest"]), (&json!(3), &json!(2), &json!([])));
+    running.stop();
+    assert_eq!(messages(folder.path()), ["Made a thing", "Made a thing"]);
+}
+
+#[test]
+fn without_a_second_set_nobody_is_told_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.toml");
+    std::fs::write(&file, rules("Made")).unwrap();
+    let running = Sidetrail::start(folder.path(), platform(), &file);
+    assert_eq!(ask(&running.page, "GET /api/v1/shadow").0, 404);
+    running.stop();
+}
