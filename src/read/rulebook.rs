@@ -138,10 +138,22 @@ pub(crate) async fn reload(
     (status = 403, description = "The token may not", body = inline(ProblemObject)),
 ))]
 pub(crate) async fn coverage(From(state): From<State>, principal: Principal) -> Result<Json<Coverage>, ReadError> {
-    allowed(&principal)?;
+    ask(&state, &principal).await.map(Json)
+}
+
+/// The coverage, for those who may see it.
+///
+/// # Errors
+/// When they may not, or nobody here holds the rules.
+pub(crate) async fn ask(state: &State, principal: &Principal) -> Result<Coverage, ReadError> {
+    allowed(principal)?;
     let rulebook = Arc::clone(state.rulebook().ok_or(ReadError::NotFound)?);
-    let coverage = tokio::task::spawn_blocking(move || rulebook.coverage()).await;
-    Ok(Json(coverage.map_err(|_| ReadError::Broken)?))
+    tokio::task::spawn_blocking(move || rulebook.coverage()).await.map_err(|_| ReadError::Broken)
+}
+
+/// Whether there are rules to see, and this reader may.
+pub(crate) fn is_for(state: &State, principal: &Principal) -> bool {
+    state.rulebook().is_some() && allowed(principal).is_ok()
 }
 
 /// What the second set of rules (`rules.shadow`) would tell otherwise: `version`, `compared`, `diverging`, and the

@@ -15,7 +15,7 @@ use sidetrail::clock::Clock;
 use sidetrail::event::{
     Actor, ActorKind, Change, Event, Mark, Message, Missing, Outcome, RequestFacts, RuleFacts, Source, Target,
 };
-use sidetrail::read::{ActionFacts, Parts, Rules, Settings, State};
+use sidetrail::read::{ActionFacts, Coverage, CoverageRow, Parts, Reloaded, Rulebook, Rules, Settings, State};
 use sidetrail::record::{self, Recorder, Store};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -61,10 +61,50 @@ impl Fixture {
             clock: clock.clone(),
             settings,
             rules: Arc::new(ArcSwap::from_pointee(rules())),
-            rulebook: None,
+            rulebook: Some(Arc::new(Book)),
             registry: prometheus_client::registry::Registry::default(),
         };
         Fixture { clock, recorder, store, state: State::new(parts), _home: home }
+    }
+}
+
+/// Rules that cover some of a platform.
+struct Book;
+
+impl Rulebook for Book {
+    fn reload(&self, _: Actor, _: Source) -> Reloaded {
+        Reloaded::Unchanged { version: VERSION.to_owned() }
+    }
+
+    fn coverage(&self) -> Coverage {
+        let row = |method: &str, route: &str, requests, succeeded| CoverageRow {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            actions: Vec::new(),
+            why: None,
+            requests,
+            succeeded,
+        };
+        let acts = |actions: &[&str], row| CoverageRow {
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            ..row
+        };
+        let tags = ["document.tag_added", "document.tag_deleted"];
+        Coverage {
+            unmapped: vec![
+                row("POST", "/api/v1/workspaces/{id}/documents/{id}/share", 214, 209),
+                row("DELETE", "/api/v1/workspaces/{id}/integrations/{id}/credentials/{id}/rotations/{id}", 3, 0),
+            ],
+            ignored: vec![CoverageRow {
+                why: Some("heartbeat of the editor, changes nothing".to_owned()),
+                ..row("POST", "/api/v1/workspaces/{id}/presence", 48_117, 48_117)
+            }],
+            mapped: vec![
+                acts(&["document.uploaded"], row("POST", "/api/v1/workspaces/{workspace}/documents", 1_204, 1_190)),
+                acts(&tags, row("PATCH", "/api/v1/workspaces/{workspace}/documents/{id}/tags", 38, 38)),
+            ],
+            left_out: 12,
+        }
     }
 }
 

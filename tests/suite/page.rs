@@ -270,6 +270,37 @@ async fn a_reader_of_one_workspace_sees_nothing_of_another() {
 }
 
 #[tokio::test]
+async fn coverage_is_for_those_who_may_change_the_rules_of_all_workspaces() {
+    let fixture = Fixture::new().await;
+    let html = page(&fixture, "/coverage").await;
+    let order: Vec<String> = after(&html, "scope=\"rowgroup\"><b class=\"").collect();
+    assert_eq!(order, ["cov-unmapped-word", "cov-mapped-word", "cov-ignored-word"]);
+    for words in ["heartbeat of the editor, changes nothing", "217 requests", "sidetrail draft", "12 more requests"] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(html.contains("href=\"/?action=document.tag_added\""));
+
+    let workspaces = BTreeSet::from(["39".to_owned()]);
+    for (name, rights, only, may) in [
+        ("Rita", [Right::Read].as_slice(), None, false),
+        ("Ada", &[Right::Read, Right::Admin], None, true),
+        ("Olga", &[Right::Read, Right::Admin], Some(&workspaces), false),
+    ] {
+        let token = new_token().unwrap();
+        let rights = rights.iter().copied().collect();
+        fixture.store.create_token(name, &token.sha256, &rights, only, at(NOW)).unwrap();
+        let bearer = format!("Bearer {}", token.text);
+        let with = [("authorization", bearer.as_str())];
+        let status = if may { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(answer(&fixture, "/coverage", &with).await.status(), status, "{name}");
+        let list = text(answer(&fixture, "/", &with).await).await;
+        assert_eq!(list.contains("href=\"/coverage\""), may, "{name}");
+    }
+    let out = answer(&fixture, "/coverage", &[]).await;
+    assert_eq!(out.headers()[header::LOCATION], "/sign-in?next=%2Fcoverage");
+}
+
+#[tokio::test]
 async fn the_list_and_an_event_are_drawn_as_they_were() {
     let fixture = Fixture::with(rome(), events()).await;
     let list = page(&fixture, "/?limit=25&category=Documents&show=category,target,ip").await;

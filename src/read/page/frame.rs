@@ -7,6 +7,7 @@ use askama::filters::HtmlSafe;
 
 use crate::read::State;
 use crate::read::access::Principal;
+use crate::read::rulebook;
 use crate::record::query::{Field, Scope};
 
 use super::assets::{ICONS, MARK, SCRIPT, STYLE};
@@ -53,6 +54,10 @@ pub(crate) struct Frame {
     pub(crate) refused: Option<String>,
     /// Whether this is the list itself.
     pub(crate) is_list: bool,
+    /// Whether the reader may see how well the rules cover the platform.
+    pub(crate) has_coverage: bool,
+    /// Whether this is the page that says so.
+    pub(crate) is_coverage: bool,
     /// The token's name.
     pub(crate) reader: Option<String>,
     /// The workspace that is shown.
@@ -80,6 +85,8 @@ impl Frame {
             is_open: false,
             refused: None,
             is_list: false,
+            has_coverage: false,
+            is_coverage: false,
             reader: None,
             workspace: String::new(),
             workspaces: Vec::new(),
@@ -120,6 +127,7 @@ impl Frame {
                 .filter(|_| principal.may_admin)
                 .map(|refused| refused.first.clone()),
             is_list: true,
+            has_coverage: rulebook::is_for(state, principal),
             reader: principal.name.as_deref().map(str::to_owned),
             workspace: shown,
             workspaces: choices,

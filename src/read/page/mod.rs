@@ -7,6 +7,7 @@
 
 mod assets;
 mod chart;
+mod coverage;
 mod desk;
 mod detail;
 mod empty;
@@ -48,11 +49,12 @@ const PANEL: &str = "x-sidetrail-panel";
 /// How long choices are remembered: a year.
 const REMEMBERED: u32 = 31_536_000;
 
-/// `/`, `/events/{id}` and the files they need.
+/// `/`, `/events/{id}`, `/coverage` and the files they need.
 pub(crate) fn router() -> Router<State> {
     Router::new()
         .route("/", get(show_list))
         .route("/events/{id}", get(show_event))
+        .route("/coverage", get(show_coverage))
         .route("/assets/{name}", get(assets::asset))
 }
 
@@ -103,11 +105,28 @@ async fn show_event(
     answer
 }
 
-/// Who asks; whoever has to sign in first is led there and back.
+async fn show_coverage(From(state): From<State>, headers: HeaderMap) -> Response {
+    let principal = match signed_in(&state, &headers, None, "/coverage").await {
+        Ok(principal) => principal,
+        Err(answer) => return answer,
+    };
+    if state.rulebook().is_none() {
+        return ReadError::NotFound.into_response();
+    }
+    let (desk, _) = desk(&state, None, &headers);
+    shown(&state, coverage::coverage_page(&state, &principal, &desk).await)
+}
+
+/// Who asks, if they may read events.
 async fn reader(state: &State, headers: &HeaderMap, query: Option<&str>, path: &str) -> Result<Principal, Response> {
+    let principal = signed_in(state, headers, query, path).await?;
+    if principal.may_read { Ok(principal) } else { Err(shown(state, Err(ReadError::Forbidden("read")))) }
+}
+
+/// Who asks; whoever has to sign in first is led there and back.
+async fn signed_in(state: &State, headers: &HeaderMap, query: Option<&str>, path: &str) -> Result<Principal, Response> {
     match identify(state, headers).await {
-        Ok(principal) if principal.may_read => Ok(principal),
-        Ok(_) => Err(shown(state, Err(ReadError::Forbidden("read")))),
+        Ok(principal) => Ok(principal),
         Err(ReadError::SignedOut) => {
             let here = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
             let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &here).finish();

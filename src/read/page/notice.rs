@@ -22,7 +22,8 @@ pub(crate) fn notice(state: &State, error: &ReadError) -> String {
     let heading = match error {
         ReadError::Parameters(_) => "This address cannot be read",
         ReadError::NotFound => "There is no such event here",
-        ReadError::Forbidden(_) => "This token may not read events",
+        ReadError::Forbidden("read") => "This token may not read events",
+        ReadError::Forbidden(_) => "This token may not see this page",
         _ => "The log cannot be read just now",
     };
     let (mistakes, text) = match error {

@@ -19,7 +19,7 @@ use driver::{Browser, Look};
 const DESK: Look = Look { width: 1440, height: 1000, dark: false, script: true };
 
 /// Every sort of page that there is.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("list", "/"),
     (
         "filtered",
@@ -31,6 +31,7 @@ const PAGES: [(&str, &str); 8] = [
     ("sign-in", "/sign-in"),
     ("panel", "/?limit=25&event=FIRST"),
     ("event", "/events/FIRST"),
+    ("coverage", "/coverage"),
 ];
 
 /// The read side of a fixture on a port of its own.
@@ -191,6 +192,24 @@ async fn everything_works_without_a_script() {
     assert_eq!(browser.count("h2.sentence").await, 1);
     browser.click(".crumb").await;
     assert_eq!(browser.text(".status p").await, "26–50 of 300 events", "back to the same page of the list");
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_sees_what_has_no_rule_first_and_goes_to_the_log_of_an_action() {
+    let site = Site::new().await;
+    let browser = Browser::start().await;
+    browser.look(Look { script: false, ..DESK }).await;
+    browser.go(&site.at("/")).await;
+    browser.click(".bar-nav a:nth-of-type(2)").await;
+    assert_eq!(browser.text("h1").await, "Coverage");
+    assert_eq!(browser.text(".bar-nav [aria-current]").await, "Coverage");
+    assert_eq!(browser.text(".route th").await, "POST /api/v1/workspaces/{id}/documents/{id}/share");
+    assert!(browser.text("#verdict").await.starts_with("0.4 % of the requests"));
+    browser.click(".acts a").await;
+    assert_eq!(browser.text(".chip span").await, "Action is document.uploaded");
+    assert!(browser.count("tr.ev").await > 0);
+    assert_eq!(browser.console().await, Vec::<String>::new());
     browser.end().await;
 }
 
