@@ -76,6 +76,10 @@ impl Rulebook for Book {
         Reloaded::Unchanged { version: VERSION.to_owned() }
     }
 
+    fn shadow(&self) -> Option<Value> {
+        None
+    }
+
     fn coverage(&self) -> Coverage {
         let row = |method: &str, route: &str, requests, succeeded| CoverageRow {
             method: method.to_owned(),
