@@ -272,6 +272,12 @@ impl Inner {
         matched.found.acts().then(|| self.identity.begin(request, matched.rules.credential(request)))
     }
 
+    /// The same where the credential stands in the body: a refresh token, a key.
+    fn ask_again(&self, rules: &RuleSet, request: &Request) -> Option<Inquiry> {
+        let credential = rules.credential_in_body(request)?;
+        Some(self.identity.begin(request, Some(credential)))
+    }
+
     /// Derives, and learns at once, so that the next request finds what this one taught.
     async fn conclude(
         &self,
@@ -280,6 +286,7 @@ impl Inner {
         inquiry: Option<Inquiry>,
         fetched: &[Lesson],
     ) -> Derived {
+        let inquiry = inquiry.map(|inquiry| self.ask_again(&matched.rules, &exchange.request).unwrap_or(inquiry));
         let caller = match inquiry {
             Some(inquiry) => {
                 let who = inquiry.finish(exchange.response.as_ref().map(|response| response.status)).await;

@@ -154,7 +154,11 @@ impl World<'_> {
     fn workspace_of(&self, step: &Step) -> Option<String> {
         let found = self.set.find(&step.method, &step.target)?;
         let path = step.target.split('?').next()?;
-        let entries = [found.rules, found.watch].into_iter().flatten().filter_map(|at| self.set.ready.entries.get(at));
+        let entries = found
+            .spots()
+            .flat_map(|spot| [spot.rules, spot.watch])
+            .flatten()
+            .filter_map(|at| self.set.ready.entries.get(at));
         let of_rules = entries.flat_map(|entry| {
             let rules = entry.rules.iter().filter_map(|bound| match &*bound.place {
                 Place::Path(template) => Some(template),
@@ -326,6 +330,7 @@ fn shown(event: &Event, expectation: &Json) -> Json {
             "messages" => {
                 event.translations.iter().map(|it| (str::to_owned(&it.language), json!(it.message.text))).collect()
             }
+            "method" => json!(event.request.as_ref().map(|request| &request.method)),
             "outcome" => json!(event.outcome.word()),
             "actor" => {
                 let names = [&event.actor.name, &event.actor.email, &event.actor.id];

@@ -75,7 +75,7 @@ impl RuleSet {
 
     /// The template of the rule that was found, with its prefix; `None` where no rule acts.
     pub fn route_of(&self, found: Found) -> Option<&str> {
-        let entry = self.ready.entries.get(found.rules?)?;
+        let entry = self.ready.entries.get(found.spots().find_map(|spot| spot.rules)?)?;
         entry.rules.first().map(|bound| bound.place.text())
     }
 }

@@ -47,7 +47,10 @@ pub(crate) fn derive(
 ) -> Derived {
     let overlay = Overlay { below: memory, lessons: fetched };
     let memory: &dyn Recall = if fetched.is_empty() { memory } else { &overlay };
-    let whole = Whole::read(exchange, caller);
+    let mut whole = Whole::read(exchange, caller);
+    whole.stands_for(&set.ready.overrides);
+    let whole = whole;
+    let found = found.spot(whole.stood_for);
     let mut run = Run { set, whole: &whole, memory, derived: Derived::default(), left_out: LeftOut::default() };
     if whole.outcome == Outcome::Success {
         run.derived.lessons.extend(fetched.iter().cloned());

@@ -8,7 +8,7 @@ use super::derive::Run;
 use super::element::Element;
 use super::operation::Whole;
 use super::ready::Action;
-use super::{Derived, RuleSet};
+use super::{Derived, RuleSet, method};
 use crate::event::{Actor, Event, Message, Missing, Outcome, RequestFacts, RuleFacts, Source};
 use crate::exchange::Exchange;
 
@@ -96,7 +96,7 @@ impl Run<'_> {
                 Some(id) => id.to_owned(),
                 None => exchange.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned(),
             },
-            method: request.method.clone(),
+            method: method::shown(request, self.whole.stood_for),
             path: request.path().to_owned(),
             status: exchange.response.as_ref().map(|response| response.status),
             duration_ms: u64::try_from(exchange.duration.as_millis()).unwrap_or(u64::MAX),

@@ -14,7 +14,7 @@ use super::expression::{as_id, attribute, dig};
 use super::operation::{Operation, Whole};
 use super::ready::{Action, Fetch, Kind, Ready};
 use super::things::View;
-use super::{Caller, Found, learn};
+use super::{Caller, Found, learn, method};
 use crate::event::Outcome;
 use crate::exchange::{End, Exchange, Request, Response};
 use crate::memory::{Lesson, Recall};
@@ -32,6 +32,9 @@ pub struct Lookup {
 /// What to ask. Never for a safe method (RFC 9110 section 9.2.1).
 pub(crate) fn lookups(ready: &Ready, found: Found, request: &Request, memory: &dyn Recall) -> Vec<Lookup> {
     let mut lookups: Vec<Lookup> = Vec::new();
+    // A method that only the body tells is not known yet.
+    let stood_for = method::stood_for(&ready.overrides, request, None);
+    let found = found.spot(stood_for);
     if ["GET", "HEAD", "OPTIONS", "TRACE"].contains(&request.method.as_str()) {
         return lookups;
     }

@@ -28,6 +28,7 @@ mod left_out;
 mod load;
 mod lookup;
 mod matcher;
+mod method;
 mod operation;
 mod path;
 mod ready;
@@ -49,7 +50,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::event::{Actor, Event};
-use crate::exchange::{Exchange, Request, Response};
+use crate::exchange::{Body, Exchange, Request, Response};
 use crate::memory::{Lesson, Memory, Recall};
 use crate::problem::{self, Level, Problem, SourceFile};
 
@@ -122,6 +123,15 @@ pub struct ActionInfo<'a> {
 /// Somebody is interested in a request: which rules, and what else looks on. Only good for the set it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// For its own method.
+    own: Spot,
+    /// For the methods that it may turn out to stand for.
+    over: [Spot; 3],
+}
+
+/// What stands at one path for one method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
     pub(crate) rules: Option<usize>,
     pub(crate) watch: Option<usize>,
     /// A rule's own route takes the address away from the kinds that stand there.
@@ -132,7 +142,7 @@ pub struct Found {
 impl Found {
     /// Whether a rule may make an event of it; else it only teaches. Of a GraphQL endpoint only its bodies tell.
     pub fn acts(self) -> bool {
-        self.acts
+        self.spots().any(|spot| spot.acts)
     }
 }
 
@@ -186,8 +196,16 @@ impl RuleSet {
     /// Whether anything of the set is interested in a request: a rule, or only what learns.
     /// `target` is the origin form as sent. Allocates nothing unless the path holds percent-escapes.
     pub fn find(&self, method: &str, target: &str) -> Option<Found> {
+        let mut found = Found { own: self.spot(method, target).unwrap_or_default(), over: Default::default() };
+        if method == "POST" && !self.ready.overrides.is_empty() {
+            found.over = method::STOOD_FOR.map(|method| self.spot(method, target).unwrap_or_default());
+        }
+        found.spots().any(|spot| spot != Spot::default()).then_some(found)
+    }
+
+    fn spot(&self, method: &str, target: &str) -> Option<Spot> {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let mut found = Found { rules: None, watch: None, taken: false, acts: false };
+        let mut found = Spot::default();
         let mut ruled = false;
         self.ready.matcher.walk(path, &mut |leaf| {
             let Some(leaf) = self.ready.leaves.get(leaf) else { return ControlFlow::Continue(()) };
@@ -226,7 +244,8 @@ impl RuleSet {
     /// Which bodies are needed to derive what was found.
     pub fn wants(&self, found: Found) -> WantedBodies {
         let mut wanted = WantedBodies::default();
-        for entry in [found.rules, found.watch].into_iter().flatten().filter_map(|at| self.ready.entries.get(at)) {
+        let entries = found.spots().flat_map(|spot| [spot.rules, spot.watch]);
+        for entry in entries.flatten().filter_map(|at| self.ready.entries.get(at)) {
             wanted.request_body |= entry.wants_request;
             wanted.response_body |= entry.wants_response;
         }
@@ -247,6 +266,15 @@ impl RuleSet {
     /// Where the rules say a credential is (`[identity].credential`): the first that the request carries.
     pub fn credential(&self, request: &Request) -> Option<String> {
         derive::credential(&self.ready, request)
+    }
+
+    /// The same where only the body holds one.
+    pub fn credential_in_body(&self, request: &Request) -> Option<String> {
+        if !self.ready.identity.credential.roots().any(|root| root == "input") {
+            return None;
+        }
+        let head = Request { body: Body::default(), ..request.clone() };
+        if self.credential(&head).is_some() { None } else { self.credential(request) }
     }
 
     /// The person whom verified claims name (`[identity].actor`), where the rules say so.

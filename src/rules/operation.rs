@@ -10,6 +10,7 @@ use minijinja::value::Serde;
 use super::Caller;
 use super::body::{self, Content, pairs, table};
 use super::entry::Asks;
+use super::method::{self, Override, STOOD_FOR};
 use super::path::Template;
 use super::scope::{Facts, Frame, Known};
 use crate::event::Outcome;
@@ -22,6 +23,8 @@ pub(crate) struct Whole<'a> {
     pub(crate) request: Content,
     pub(crate) response: Content,
     pub(crate) outcome: Outcome,
+    /// The method that it stands for, where the platform honours that.
+    pub(crate) stood_for: Option<usize>,
     /// When it ended.
     pub(crate) finished: jiff::Timestamp,
 }
@@ -69,7 +72,15 @@ impl<'a> Whole<'a> {
             exchange.response.as_ref().map(|response| body::read(&response.body, &response.headers, "response"));
         let outcome = outcome(exchange);
         let finished = exchange.finished();
-        Whole { exchange, caller, request, response: response.unwrap_or_default(), outcome, finished }
+        Whole { exchange, caller, request, response: response.unwrap_or_default(), outcome, stood_for: None, finished }
+    }
+
+    /// Finds the method that it stands for, now that its body is read.
+    pub(crate) fn stands_for(&mut self, overrides: &[Override]) {
+        if !overrides.is_empty() {
+            let form = self.request.is_form.then_some(&self.request.value);
+            self.stood_for = method::stood_for(overrides, &self.exchange.request, form);
+        }
     }
 
     /// The exchange as one operation at a place; `None` if the path does not fit it after all.
@@ -88,7 +99,10 @@ impl<'a> Whole<'a> {
             frame: Arc::new(Frame::of(Arc::clone(&facts))),
             facts,
             outcome: self.outcome,
-            method: known_method(&self.exchange.request.method),
+            method: match self.stood_for.and_then(|at| STOOD_FOR.get(at)) {
+                Some(method) => Cow::Borrowed(method),
+                None => known_method(&self.exchange.request.method),
+            },
             is_form: self.request.is_form,
             input_unreadable: self.request.unreadable.clone(),
             output_unreadable: self.response.unreadable.clone(),
@@ -146,7 +160,7 @@ fn known_method(method: &str) -> Cow<'static, str> {
     usual.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
 }
 
-fn query_of(request: &Request) -> Value {
+pub(crate) fn query_of(request: &Request) -> Value {
     pairs(url::form_urlencoded::parse(request.query().unwrap_or("").as_bytes()))
 }
 

@@ -18,6 +18,7 @@ use super::expression::{Chain, Expression, dig};
 
 use super::matcher::Matcher;
 
+use super::method::Override;
 use super::path::Template;
 
 use super::template::Text;
@@ -38,6 +39,8 @@ pub(crate) struct Ready {
     pub(crate) leaves: Vec<Leaf>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Where a POST says which method it stands for.
+    pub(crate) overrides: Vec<Override>,
 }
 
 impl Ready {

@@ -17,12 +17,13 @@ const NAMES: usize = 24;
 const COMMENTS: usize = 100;
 
 /// The order of keys, of all sorts of headings together: none of them has two of these at odds.
-const ORDER: [&str; 62] = [
+const ORDER: [&str; 63] = [
     "category",
     "prefix",
     "graphql",
     "rpc",
     "in_workspace",
+    "method_override",
     "guarantee",
     "failures",
     "ignore", // a file

@@ -260,6 +260,7 @@ impl Binder {
             leaves,
             entries,
             endpoints: self.endpoints,
+            overrides: std::mem::take(&mut compiler.overrides),
         };
         ready.note_what_is_asked();
         conflicts::shadowed(&mut compiler.problems, &ready);

@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::expression::{Chain, Expression};
+use super::method::{self, Override};
 use super::ready::{Identity, Kind, Ready, Seen};
 use super::template::{self, Text};
 use super::written::{File, List, Said};
@@ -33,6 +34,7 @@ pub(crate) struct Compiler {
     pub(crate) problems: Vec<Problem>,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) kind_named: HashMap<Arc<str>, usize>,
+    pub(crate) overrides: Vec<Override>,
     default_workspace: Arc<Chain>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn compile(files: &[File], problems: Vec<Problem>) -> (Ready, Vec<Pro
         problems,
         kinds: Vec::new(),
         kind_named: HashMap::new(),
+        overrides: Vec::new(),
         default_workspace: Arc::new(Chain(Expression::compile("path.workspace").into_iter().collect())),
     };
     for file in files {
@@ -52,6 +55,7 @@ pub(crate) fn compile(files: &[File], problems: Vec<Problem>) -> (Ready, Vec<Pro
         compiler.bind_kinds(file, &mut binder);
     }
     for file in files {
+        compiler.overrides_of(file);
         loose::file(&mut compiler, file);
     }
     let (mut actions, mut identity) = (Vec::new(), None);
@@ -98,6 +102,15 @@ impl Compiler {
             self.problems.push(problem);
         }
         found
+    }
+
+    fn overrides_of(&mut self, file: &File) {
+        let Some(here) = In::of(file) else { return };
+        for place in method::overrides(self, here, &file.method_override) {
+            if !self.overrides.contains(&place) {
+                self.overrides.push(place);
+            }
+        }
     }
 
     fn identity_of(&mut self, file: &File, found: &mut Option<Identity>, binder: &mut Binder) {

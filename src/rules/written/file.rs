@@ -9,8 +9,8 @@ use super::walker::Walker;
 use super::{File, Identity, Ignore, Kind, Seen, log};
 use crate::problem::{Problem, SourceFile};
 
-pub(super) const FILE_KEYS: [&str; 8] =
-    ["category", "prefix", "graphql", "rpc", "in_workspace", "guarantee", "failures", "ignore"];
+pub(super) const FILE_KEYS: [&str; 9] =
+    ["category", "prefix", "graphql", "rpc", "in_workspace", "method_override", "guarantee", "failures", "ignore"];
 
 /// Reads a file. What comes back holds all that could be read; problems say what could not.
 pub(crate) fn read(source: &Arc<SourceFile>) -> (File, Vec<Problem>) {
@@ -45,6 +45,7 @@ impl Walker<'_> {
                 ("prefix", DeValue::String(_) | DeValue::Array(_)) => file.prefix = self.list(value),
                 ("graphql", DeValue::String(_)) => file.graphql = self.text(value),
                 ("in_workspace", DeValue::String(_) | DeValue::Array(_)) => file.in_workspace = self.list(value),
+                ("method_override", DeValue::String(_) | DeValue::Array(_)) => file.method_override = self.list(value),
                 ("failures", DeValue::Boolean(_)) => file.failures = self.boolean(value),
                 ("guarantee", DeValue::String(_)) => self.guarantee(value),
                 ("rpc", DeValue::String(_)) => file.rpc = self.text(value),

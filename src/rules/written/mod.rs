@@ -71,6 +71,7 @@ pub(crate) struct File {
     pub(crate) graphql: Option<Said>,
     pub(crate) rpc: Option<Said>,
     pub(crate) in_workspace: List,
+    pub(crate) method_override: List,
     pub(crate) failures: Option<bool>,
     pub(crate) ignore: Vec<Ignore>,
     pub(crate) kinds: Vec<Kind>,

@@ -32,8 +32,9 @@ const TEST_KEYS: [&str; 17] = [
     "fetched",
     "expect",
 ];
-const EXPECT_KEYS: [&str; 12] = [
+const EXPECT_KEYS: [&str; 13] = [
     "message",
+    "method",
     "messages",
     "outcome",
     "actor",
