@@ -11,6 +11,7 @@ use crate::identity::{Identity, SettingsError};
 use crate::problem::{self, Level, Problem};
 use crate::read::settings::may_listen;
 use crate::record::{self, OpenError, Store};
+use crate::rules;
 
 /// `check [PATH…]`
 #[derive(clap::Args)]
@@ -22,12 +23,19 @@ pub(crate) struct Arguments {
     strict: bool,
     #[command(flatten)]
     file: ConfigFile,
+    /// Print the JSON Schema of rule files, for editors, and check nothing
+    #[arg(long)]
+    schema: bool,
     /// How to print problems
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if arguments.schema {
+        println!("{:#}", rules::schema::schema());
+        return Ok(GOOD);
+    }
     let (actions, problems) = gather(arguments);
     match arguments.format {
         Format::Human => sources::print_problems(&problems),

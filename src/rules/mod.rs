@@ -34,6 +34,7 @@ mod path;
 mod ready;
 mod route;
 mod rpc;
+pub mod schema;
 mod scope;
 mod source;
 mod spelling;

@@ -1,6 +1,7 @@
 //! The tools of those who write rules, as people start them.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const UNTIDY: &str =
@@ -83,4 +84,49 @@ fn replay_says_what_other_rules_tell_otherwise() {
                     POST /things\n+ thing.made: Failed: built Spade\n";
     assert_eq!((told.as_str(), said.trim()), (expected, "2 of 2 exchanges are told otherwise"));
     assert_eq!(replay("new.toml"), (Some(0), String::new(), "0 of 2 exchanges are told otherwise\n".to_owned()));
+}
+
+/// The schema that editors read, ready to judge a file.
+fn judge() -> (boon::Schemas, boon::SchemaIndex) {
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("rules.schema.json", sidetrail::rules::schema::schema()).unwrap();
+    let index = compiler.compile("rules.schema.json", &mut schemas).unwrap();
+    (schemas, index)
+}
+
+#[test]
+fn every_rule_file_fits_the_schema_and_a_broken_one_does_not() {
+    let (schemas, index) = judge();
+    let fits = |text: &str| {
+        let table: toml::Table = text.parse().unwrap();
+        schemas.validate(&serde_json::to_value(table).unwrap(), index).map_err(|error| error.to_string())
+    };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["rules", "tests/fixtures/rules", "tests/fixtures/library"].map(|folder| here.join(folder));
+    for file in sidetrail::rules::read_files(&folders).unwrap() {
+        fits(&file.text).unwrap_or_else(|why| panic!("{}: {why}", file.name));
+    }
+    let action = "[thing.made]\nwhen = \"POST /things\"\nmessage = \"made\"\n";
+    fits(action).unwrap();
+    for line in [
+        "whne = \"x\"",
+        "title = 7",
+        "failures = \"no\"",
+        "max_events = \"many\"",
+        "let = \"x\"",
+        "target = { name = 7 }",
+        "coalesce = \"soon\"",
+        "[[thing.made.test]]\nsned = \"POST /things\"",
+        "[kind.thing]\naddress = \"/things/{id}\"",
+    ] {
+        assert!(fits(&format!("{action}{line}\n")).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn the_schema_beside_the_rules_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/rules.schema.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_sidetrail")).args(["check", "--schema"]).output().unwrap();
+    let (printed, kept) = (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(file).unwrap());
+    assert!(printed == kept, "write it anew: sidetrail check --schema > rules/rules.schema.json");
 }

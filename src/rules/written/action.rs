@@ -3,41 +3,13 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::FILE_KEYS;
+use super::keys;
 use super::walker::{Entry, Walker, said};
 use super::{Action, By, File, Job, List, Said, Sentence, Target, With, test};
 use crate::problem::Problem;
 
 /// What `max_events` may say: more than one exchange gives is no limit.
 const MOST_EVENTS: usize = 4_000;
-
-pub(super) const ACTION_KEYS: [&str; 25] = [
-    "when",
-    "message",
-    "message_failed",
-    "title",
-    "if",
-    "changed",
-    "changes",
-    "otherwise",
-    "each",
-    "join",
-    "by",
-    "target",
-    "with",
-    "let",
-    "success",
-    "in_workspace",
-    "category",
-    "guarantee",
-    "failures",
-    "job",
-    "coalesce",
-    "max_events",
-    "test",
-    "watch",
-    "id",
-];
 
 impl Walker<'_> {
     /// `[RESOURCE.VERB]`: a table of tables.
@@ -54,7 +26,7 @@ impl Walker<'_> {
                     }
                     file.actions.push(action);
                 }
-                _ if FILE_KEYS.contains(&&**verb.get_ref()) => self.late_scalar(verb.get_ref(), verb.span()),
+                _ if keys::has(keys::FILE, verb.get_ref()) => self.late_scalar(verb.get_ref(), verb.span()),
                 _ => {
                     let name = resource.get_ref();
                     self.problems.push(
@@ -92,8 +64,8 @@ impl Walker<'_> {
             "max_events" => action.max_events = self.count(value, 1..=MOST_EVENTS),
             "job" => action.job = self.job(value),
             "coalesce" => action.coalesce = self.duration(value),
-            name if FILE_KEYS.contains(&name) => self.late_scalar(name, key.span()),
-            name => self.unknown_key(name, key.span(), &ACTION_KEYS, "an action"),
+            name if keys::has(keys::FILE, name) => self.late_scalar(name, key.span()),
+            name => self.unknown_key(name, key.span(), keys::ACTION, "an action"),
         }
     }
 
@@ -110,7 +82,7 @@ impl Walker<'_> {
                 "done" => job.done = self.text(value),
                 "success" => job.success = self.text(value),
                 "give_up" => job.give_up = self.duration(value),
-                other => self.unknown_key(other, key.span(), &["id", "watch", "done", "success", "give_up"], "`job`"),
+                other => self.unknown_key(other, key.span(), keys::JOB, "`job`"),
             }
         }
         for (name, list) in [("id", &job.id), ("watch", &job.watch)] {
@@ -142,7 +114,7 @@ impl Walker<'_> {
                         "type" => type_ = self.list(value),
                         "id" => id = self.list(value),
                         "name" => name = self.list(value),
-                        other => self.unknown_key(other, key.span(), &["kind", "type", "id", "name"], "`target`"),
+                        other => self.unknown_key(other, key.span(), keys::TARGET, "`target`"),
                     }
                 }
                 Target::Table { kind, type_, id, name }
@@ -171,7 +143,7 @@ impl Walker<'_> {
                     "kind" => kind = self.text(value),
                     "type" => type_ = self.list(value),
                     "id" => id = self.list(value),
-                    other => self.unknown_key(other, key.span(), &["kind", "type", "id"], "`with`"),
+                    other => self.unknown_key(other, key.span(), keys::WITH, "`with`"),
                 }
             }
             with.push((said(name), With::Table { kind, type_, id }));

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys;
 use super::walker::Walker;
 use super::{File, Identity, Ignore, Kind, Seen, log};
 use crate::problem::{Problem, SourceFile};
-
-pub(super) const FILE_KEYS: [&str; 9] =
-    ["category", "prefix", "graphql", "rpc", "in_workspace", "method_override", "guarantee", "failures", "ignore"];
 
 /// Reads a file. What comes back holds all that could be read; problems say what could not.
 pub(crate) fn read(source: &Arc<SourceFile>) -> (File, Vec<Problem>) {
@@ -59,11 +57,11 @@ impl Walker<'_> {
                     | DeValue::Boolean(_)
                     | DeValue::Datetime(_)
                     | DeValue::Array(_),
-                ) if FILE_KEYS.contains(&name) => {
+                ) if keys::has(keys::FILE, name) => {
                     self.wrong_type(value, "a text");
                 }
                 (_, DeValue::Table(_)) => self.resource(entry, file),
-                (name, _) => self.unknown_key(name, key.span(), &FILE_KEYS, "a rule file"),
+                (name, _) => self.unknown_key(name, key.span(), keys::FILE, "a rule file"),
             }
         }
         log::complete(file);
@@ -77,7 +75,7 @@ impl Walker<'_> {
                 match &**key.get_ref() {
                     "when" => ignore.when = self.list(value),
                     "why" => ignore.why = self.text(value).map(|why| why.value.trim().to_owned()).unwrap_or_default(),
-                    name => self.unknown_key(name, key.span(), &["when", "why"], "`ignore`"),
+                    name => self.unknown_key(name, key.span(), keys::IGNORE, "`ignore`"),
                 }
             }
             if ignore.when.is_empty() {
@@ -99,7 +97,7 @@ impl Walker<'_> {
                 "actor" => identity.actor = self.list(value),
                 "kind" => identity.kind = self.text(value),
                 "seen" => identity.seen = self.seen(value),
-                name => self.unknown_key(name, key.span(), &["credential", "actor", "kind", "seen"], "`[identity]`"),
+                name => self.unknown_key(name, key.span(), keys::IDENTITY, "`[identity]`"),
             }
         }
         identity
@@ -114,7 +112,7 @@ impl Walker<'_> {
                     "when" => seen.when = self.list(value),
                     "tokens" => seen.tokens = self.list(value),
                     "actor" => seen.actor = self.list(value),
-                    name => self.unknown_key(name, key.span(), &["when", "tokens", "actor"], "`[[identity.seen]]`"),
+                    name => self.unknown_key(name, key.span(), keys::SEEN, "`[[identity.seen]]`"),
                 }
             }
             for (name, list) in [("when", &seen.when), ("actor", &seen.actor)] {

@@ -3,13 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::FILE_KEYS;
+use super::keys;
 use super::walker::{Entry, Walker, said};
 use super::{Fetch, File, Kind, Learn, List, Said, log};
 use crate::problem::Problem;
-
-const KIND_KEYS: [&str; 12] =
-    ["at", "id", "name", "type", "one", "many", "sent", "link", "learn", "fetch", "log", "bulk"];
 
 impl Walker<'_> {
     pub(super) fn kinds(&mut self, kinds: &DeTable<'_>, file: &mut File, defaults: &mut Kind) {
@@ -43,8 +40,8 @@ impl Walker<'_> {
             "learn" => kind.learn = self.learns(value),
             "log" => kind.log = self.log(value),
             "bulk" => kind.bulk = self.list(value),
-            name if FILE_KEYS.contains(&name) => self.late_scalar(name, key.span()),
-            name => self.unknown_key(name, key.span(), &KIND_KEYS, "a kind"),
+            name if keys::has(keys::FILE, name) => self.late_scalar(name, key.span()),
+            name => self.unknown_key(name, key.span(), keys::KIND, "a kind"),
         }
     }
 
@@ -90,9 +87,7 @@ impl Walker<'_> {
                     "id" => learn.id = self.text(value),
                     "name" => learn.names = self.list(value),
                     "in_workspace" => learn.in_workspace = self.list(value),
-                    name => {
-                        self.unknown_key(name, key.span(), &["when", "each", "id", "name", "in_workspace"], "`learn`")
-                    }
+                    name => self.unknown_key(name, key.span(), keys::LEARN, "`learn`"),
                 }
             }
             if learn.when.is_empty() {

@@ -14,6 +14,7 @@ use crate::problem::SourceFile;
 
 mod action;
 mod file;
+pub(crate) mod keys;
 mod kind;
 mod log;
 mod test;

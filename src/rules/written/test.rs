@@ -6,47 +6,10 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::action::ACTION_KEYS;
+use super::keys::{self, Key};
 use super::walker::{Entry, Walker, to_json};
 use super::{Fetched, FilePart, SentBody, Step, Test};
 use crate::problem::Problem;
-
-const STEP_KEYS: [&str; 12] =
-    ["send", "as", "after", "body", "form", "fields", "files", "raw", "header", "status", "response", "reply"];
-const TEST_KEYS: [&str; 17] = [
-    "send",
-    "as",
-    "after",
-    "reply",
-    "body",
-    "form",
-    "fields",
-    "files",
-    "raw",
-    "header",
-    "status",
-    "response",
-    "given",
-    "workspace",
-    "first",
-    "fetched",
-    "expect",
-];
-const EXPECT_KEYS: [&str; 13] = [
-    "message",
-    "method",
-    "messages",
-    "outcome",
-    "actor",
-    "workspace",
-    "target_id",
-    "target_name",
-    "target_link",
-    "target_kind",
-    "details",
-    "missing",
-    "changes",
-];
 
 /// The tests of an action.
 pub(crate) fn tests(walker: &mut Walker<'_>, value: &Spanned<DeValue<'_>>) -> Vec<Test> {
@@ -63,7 +26,7 @@ fn test(walker: &mut Walker<'_>, at: Range<usize>, table: &DeTable<'_>) -> Test 
             "first" => {
                 for (at, table) in walker.tables(value) {
                     test.first.push(step(walker, &at, table, "a step of `first`"));
-                    other_keys(walker, table, &STEP_KEYS, "a step of `first`");
+                    other_keys(walker, table, keys::STEP, "a step of `first`");
                 }
             }
             "fetched" => test.fetched = fetched(walker, value),
@@ -75,18 +38,18 @@ fn test(walker: &mut Walker<'_>, at: Range<usize>, table: &DeTable<'_>) -> Test 
     if !has_expect {
         walker.missing("expect", "a test", at.clone());
     }
-    other_keys(walker, table, &TEST_KEYS, "a test");
+    other_keys(walker, table, &[keys::STEP, keys::CASE].concat(), "a test");
     test.at = at;
     test
 }
 
-fn other_keys(walker: &mut Walker<'_>, table: &DeTable<'_>, known: &[&str], of: &str) {
+fn other_keys(walker: &mut Walker<'_>, table: &DeTable<'_>, known: &[Key], of: &str) {
     for (key, _) in table {
         let name = &**key.get_ref();
-        if known.contains(&name) {
+        if keys::has(known, name) {
             continue;
         }
-        if ACTION_KEYS.contains(&name) {
+        if keys::has(keys::ACTION, name) {
             walker.problems.push(
                 Problem::error("after-test", format!("`{name}` of the rule stands below its test"))
                     .at(walker.source, key.span())
@@ -226,7 +189,7 @@ fn fetched(walker: &mut Walker<'_>, value: &Spanned<DeValue<'_>>) -> Option<Fetc
             }
             "response" => fetched.response = Some(content(value)),
             "after_ms" => fetched.after_ms = number(walker, value).unwrap_or(0),
-            name => walker.unknown_key(name, key.span(), &["status", "response", "after_ms"], "`fetched`"),
+            name => walker.unknown_key(name, key.span(), keys::FETCHED, "`fetched`"),
         }
     }
     Some(fetched)
@@ -252,8 +215,8 @@ fn expect(walker: &mut Walker<'_>, value: &Spanned<DeValue<'_>>) -> Vec<Json> {
         }
     };
     for table in expected.iter().filter_map(Json::as_object) {
-        for key in table.keys().filter(|key| !EXPECT_KEYS.contains(&key.as_str())) {
-            walker.unknown_key(key, value.span(), &EXPECT_KEYS, "`expect`");
+        for key in table.keys().filter(|key| !keys::has(keys::EXPECT, key)) {
+            walker.unknown_key(key, value.span(), keys::EXPECT, "`expect`");
         }
     }
     expected

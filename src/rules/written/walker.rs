@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, Key};
 use super::{List, Said};
 use crate::problem::{Problem, SourceFile, nearest};
 
@@ -110,11 +111,11 @@ impl Walker<'_> {
         self.problems.push(Problem::error("missing-key", format!("{of} needs `{key}`")).at(self.source, at));
     }
 
-    pub(super) fn unknown_key(&mut self, name: &str, at: Range<usize>, known: &[&str], of: &str) {
+    pub(super) fn unknown_key(&mut self, name: &str, at: Range<usize>, known: &[Key], of: &str) {
         let mut problem = Problem::error("unknown-key", format!("{of} has no key `{name}`")).at(self.source, at);
-        problem = match nearest(name, known.iter().copied()) {
+        problem = match nearest(name, keys::names(known)) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help(format!("the keys are {}", quoted(known))),
+            None => problem.help(format!("the keys are {}", quoted(&keys::names(known).collect::<Vec<_>>()))),
         };
         self.problems.push(problem);
     }
