@@ -5,12 +5,13 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::Map;
 
+use super::body::is_unsaid;
 use super::derive::elements;
 use super::entry::{Bound, Whose};
 use super::expression::{as_id, as_text, attribute, dig, is_there};
 use super::operation::Operation;
 use super::ready::{Action, By, Kind, Ready, Target, Translation};
-use super::scope::{Frame, Known, Sent, thing_of};
+use super::scope::{Facts, Frame, Known, Sent, thing_of};
 use super::template::{Absent, Text, write_value};
 use super::things::{Stands, View, to_json};
 use crate::event::{self, Change, Message, Missing, Outcome};
@@ -268,6 +269,9 @@ impl<'a> Element<'a> {
             };
             asked.extend(chain.into_iter().flat_map(|chain| chain.names()));
         }
+        if let Some(why) = asked.iter().find_map(|name| unsaid(&operation.facts, name)) {
+            return why;
+        }
         let roots: Vec<&str> = asked.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
         let any = |names: &[&str]| roots.iter().any(|root| names.contains(root));
         let of_request = any(&["input", "uploads", "upload"]);
@@ -341,6 +345,19 @@ impl<'a> Element<'a> {
     pub(crate) fn has_own_name(&self) -> bool {
         matches!(&self.setting.action.target, Target::Table { name, .. } if !name.0.is_empty())
     }
+}
+
+/// Why a name of a body has no single value, where it has none.
+fn unsaid(facts: &Facts, name: &str) -> Option<String> {
+    let (root, path) = name.split_once('.')?;
+    let (value, which) = match root {
+        "input" => (&facts.input, "request"),
+        "output" => (&facts.output, "response"),
+        _ => return None,
+    };
+    let (before, last) = path.rsplit_once('.').unwrap_or((".", path));
+    let why = "it stands twice, or is a number too large to be exact";
+    is_unsaid(&dig(value, before), last).then(|| format!("`{last}` has no single value in the {which}: {why}"))
 }
 
 /// How an element ended: as its operation did, unless the rule asks inside a success.

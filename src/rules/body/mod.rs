@@ -1,22 +1,18 @@
-//! Bodies as values: JSON, NDJSON, forms, multipart, text.
+//! Bodies as values: JSON, NDJSON, forms, multipart, XML, text.
 //!
-//! JSON goes straight into the expression language's own values. What cannot be
-//! read gives no value and a reason; a name that stands twice in one object
-//! gives no value either: which of the two the platform took, nobody knows.
+//! What cannot be read gives no value and a reason.
+
+mod json;
+mod xml;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 
 use minijinja::Value;
-use minijinja::value::{Enumerator, Object};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::exchange::{Body, Headers, Part, Seen};
 
-/// So few names of one object are compared with each other; more are hashed, so that no body takes long.
-const FEW_NAMES: usize = 12;
+use json::Table;
+pub(crate) use json::{is_unsaid, json};
 
 /// A body, read.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +67,14 @@ pub(crate) fn read(body: &Body, headers: &Headers, which: &str) -> Content {
             .map(Value::from)
     } else if media.contains("json") || (media.is_empty() && matches!(content.first(), Some(b'{' | b'['))) {
         json(content)
-    } else if media.starts_with("text/") || media.contains("xml") || media.starts_with("application/graphql") {
+    } else if media.contains("xml") {
+        return match std::str::from_utf8(content).map_err(|_| "it is not UTF-8").and_then(xml::read) {
+            Ok(value) => Content { value, ..Content::default() },
+            Err(why) => {
+                Content { unreadable: Some(format!("the {which} body is not XML: {why}")), ..Content::default() }
+            }
+        };
+    } else if media.starts_with("text/") || media.starts_with("application/graphql") {
         Ok(std::str::from_utf8(content).map(Value::from).unwrap_or_default())
     } else {
         let media = media.split(';').next().unwrap_or("").trim();
@@ -174,134 +177,6 @@ pub(crate) fn table(entries: Vec<(&str, Value)>) -> Value {
     Value::from_object(Table(entries.into_iter().map(|(name, value)| (Value::from(name), value)).collect()))
 }
 
-/// A JSON object, in its order. Short keys need no memory of their own.
-#[derive(Debug)]
-struct Table(Vec<(Value, Value)>);
-
-impl Object for Table {
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.0.iter().find(|(known, _)| known.as_str() == Some(key)).map(|(_, value)| value.clone())
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.iter().map(|(key, _)| key.clone()).collect())
-    }
-
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.len())
-    }
-}
-
-/// Reads JSON (RFC 8259), at most 128 levels deep.
-pub(crate) fn json(text: &[u8]) -> Result<Value, serde_json::Error> {
-    // Once over all of it is cheaper than over every text in it. What is not UTF-8 is told by the other reader.
-    let Ok(text) = std::str::from_utf8(text) else { return read_json(serde_json::Deserializer::from_slice(text)) };
-    read_json(serde_json::Deserializer::from_str(text))
-}
-
-fn read_json<'t>(
-    mut reader: serde_json::Deserializer<impl serde_json::de::Read<'t>>,
-) -> Result<Value, serde_json::Error> {
-    let value = Json.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(value)
-}
-
-struct Json;
-
-impl<'de> DeserializeSeed<'de> for Json {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Json {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::from(()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut list: Vec<Value> = Vec::new();
-        while let Some(element) = elements.next_element_seed(Json)? {
-            list.push(element);
-        }
-        Ok(Value::from(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut table: Vec<(Value, Value)> = Vec::new();
-        while let Some(key) = entries.next_key_seed(Json)? {
-            let value = entries.next_value_seed(Json)?;
-            table.push((key, value));
-        }
-        unsay_what_stands_twice(&mut table);
-        Ok(Value::from_object(Table(table)))
-    }
-}
-
-/// Takes the value from a name that stands twice; the first place keeps the name.
-fn unsay_what_stands_twice(table: &mut Vec<(Value, Value)>) {
-    let mut twice: Vec<(usize, usize)> = Vec::new();
-    if table.len() <= FEW_NAMES {
-        for (later, (name, _)) in table.iter().enumerate().skip(1) {
-            let first = table.iter().take(later).position(|(known, _)| known.as_str() == name.as_str());
-            twice.extend(first.map(|first| (first, later)));
-        }
-    } else {
-        let mut places = HashMap::with_capacity(table.len());
-        for (later, (name, _)) in table.iter().enumerate() {
-            let first = *places.entry(name.as_str()).or_insert(later);
-            twice.extend((first != later).then_some((first, later)));
-        }
-    }
-    if twice.is_empty() {
-        return;
-    }
-    for (first, _) in &twice {
-        if let Some((_, value)) = table.get_mut(*first) {
-            *value = Value::UNDEFINED;
-        }
-    }
-    let (mut at, mut later) = (0, twice.iter().map(|(_, later)| *later).peekable());
-    table.retain(|_| {
-        let gone = later.next_if_eq(&at).is_some();
-        at += 1;
-        !gone
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -331,6 +206,10 @@ mod tests {
             ("application/x-www-form-urlencoded", b"a=1&b=x%20y", "b", "x y"),
             ("application/x-ndjson", b"{\"a\":1}\n\n{\"a\":2}\n", ".", "[{'a': 1}, {'a': 2}]"),
             ("text/plain", b"hello", ".", "hello"),
+            ("text/xml; charset=utf-8", b"<a><b>1</b><b>2</b></a>", "a.b", "['1', '2']"),
+            ("application/soap+xml", b"<s:a xmlns:s='urn'><s:b/></s:a>", "a.b", ""),
+            ("application/json", br#"{"a":18446744073709551615}"#, "a", "18446744073709551615"),
+            ("application/json", br#"{"a":1.5e3}"#, "a", "1500.0"),
             ("", br#"[1]"#, ".", "[1]"),
         ];
         for (media, bytes, path, expected) in table {
@@ -343,6 +222,22 @@ mod tests {
         let value = content("application/json", br#"{"a":1,"a":2,"b":3}"#).value;
         assert!(dig(&value, "a").is_undefined());
         assert_eq!(dig(&value, "b").to_string(), "3");
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_held_exactly_has_no_value() {
+        let value = content("application/json", br#"{"a":123456789012345678901234567890,"b":0.25,"c":1}"#).value;
+        assert!(dig(&value, "a").is_undefined() && is_unsaid(&value, "a"));
+        assert!(!is_unsaid(&value, "b") && !is_unsaid(&value, "x"));
+    }
+
+    #[test]
+    fn nesting_of_64_levels_is_read_and_of_1000_is_told() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        let path = vec!["a"; 64].join(".");
+        assert_eq!(dig(&content("application/json", nested(64).as_bytes()).value, &path).to_string(), "1");
+        let deep = content("application/json", nested(1_000).as_bytes());
+        assert!(deep.unreadable.is_some() && deep.value.is_undefined());
     }
 
     #[test]
