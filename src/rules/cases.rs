@@ -95,6 +95,28 @@ pub(crate) fn run(set: &RuleSet, filter: Option<&Regex>) -> Vec<CaseResult> {
     results
 }
 
+/// What each test's own exchange is told as, in its order.
+#[cfg(test)]
+pub(crate) fn told(set: &RuleSet) -> std::collections::BTreeMap<String, Vec<String>> {
+    let mut told = std::collections::BTreeMap::new();
+    for action in &set.ready.actions {
+        for (number, test) in action.tests.iter().enumerate() {
+            let mut world = World { set, memory: Memory::new(10_000), seen: Vec::new(), clock: 0 };
+            world.give(test);
+            for step in &test.first {
+                world.exchange(step, None);
+            }
+            let derived = world.exchange(&test.step, test.fetched.as_ref()).unwrap_or_default();
+            let events = derived.events.iter().map(|event| {
+                let targets = event.targets.iter().map(|target| target.id.clone()).collect::<Vec<_>>();
+                format!("{} {} {:?} {targets:?}", event.action, event.message.text, event.outcome)
+            });
+            told.insert(format!("{} #{}", action.key, number + 1), events.collect());
+        }
+    }
+    told
+}
+
 fn run_one(set: &RuleSet, action: &Action, test: &Test, name: String) -> CaseResult {
     let place = FilePlace { file: Arc::clone(&action.source), span: first_line(action, test) };
     let mut world = World { set, memory: Memory::new(10_000), seen: Vec::new(), clock: 0 };

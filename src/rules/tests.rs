@@ -116,3 +116,65 @@ fn the_tests_inside_the_fixtures_are_met() {
     let failed: Vec<Problem> = cases.iter().filter_map(CaseResult::to_problem).collect();
     assert!(cases.len() >= 60 && failed.is_empty(), "{} cases\n{}", cases.len(), problem::print(&failed, false));
 }
+
+/// A rule file cut into its beginning and its headings, each with what belongs to it.
+fn headings(text: &str) -> (String, Vec<String>) {
+    let mut parts: Vec<(String, String)> = vec![(String::new(), String::new())];
+    for line in text.lines() {
+        let heading = line.starts_with('[').then(|| line.trim_start_matches('[').split(']').next().unwrap());
+        let key = heading.map(|name| name.split('.').take(2).collect::<Vec<_>>().join("."));
+        match key {
+            Some(key) if parts.last().unwrap().0 != key => parts.push((key, format!("{line}\n"))),
+            _ => {
+                let last = &mut parts.last_mut().unwrap().1;
+                last.push_str(line);
+                last.push('\n');
+            }
+        }
+    }
+    // `[identity]` and `[[identity.seen]]` are one; so is all that is said of one action.
+    let mut together: Vec<(String, String)> = Vec::new();
+    for (key, text) in parts {
+        let key = if key.starts_with("identity") { "identity".to_owned() } else { key };
+        match together.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => known.push_str(&text),
+            None => together.push((key, text)),
+        }
+    }
+    let mut texts = together.into_iter().map(|(_, text)| text);
+    (texts.next().unwrap(), texts.collect())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn neither_the_order_of_files_nor_that_of_rules_changes_a_result(seed in proptest::prelude::any::<u64>()) {
+        use sha2::{Digest, Sha256};
+        let rank = |text: &str| Sha256::new().chain_update(seed.to_le_bytes()).chain_update(text).finalize().to_vec();
+        for name in ["rules", "library"] {
+            let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+            let persisted = Some(directory.join("persisted.json")).filter(|file| file.exists());
+            let files = read_files(&[directory].into_iter().chain(persisted).collect::<Vec<_>>()).unwrap();
+            let shuffled: Vec<Arc<SourceFile>> = files
+                .iter()
+                .map(|file| {
+                    if file.name.ends_with(".json") {
+                        return Arc::clone(file);
+                    }
+                    let (begin, mut rest) = headings(&file.text);
+                    rest.sort_by_key(|text| rank(text));
+                    let name = format!("rules/{:?}.toml", rank(&file.name));
+                    Arc::new(SourceFile { name, text: format!("{begin}{}", rest.concat()) })
+                })
+                .collect();
+            let load = |files: &[Arc<SourceFile>]| match RuleSet::load(files) {
+                Ok((set, _)) => cases::told(&set),
+                Err(problems) => panic!("{}", problem::print(&problems, false)),
+            };
+            let (told, again) = (load(&files), load(&shuffled));
+            proptest::prop_assert!(told.len() > 5);
+            proptest::prop_assert_eq!(told, again);
+        }
+    }
+}

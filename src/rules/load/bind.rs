@@ -24,7 +24,7 @@ pub(crate) struct Binder {
     matcher: Matcher,
     leaves: Vec<Methods>,
     /// Kinds by the loose shape of their address or collection.
-    standing: HashMap<String, Vec<(usize, Whose)>>,
+    standing: HashMap<String, Vec<(Arc<str>, usize, Whose)>>,
     /// Kinds by the shape of their addresses.
     addresses: HashMap<String, usize>,
     endpoints: Vec<Endpoint>,
@@ -86,11 +86,11 @@ impl Binder {
     }
 
     /// A kind stands at an address and, where its last segment is its id, at the collection before it.
-    fn stand(&mut self, kind: usize, template: &Arc<Template>) {
+    fn stand(&mut self, name: &str, kind: usize, template: &Arc<Template>) {
         let id = template.names.len().checked_sub(1);
         self.addresses.insert(template.shape(), kind);
         let shape = loose_shape(&template.segments);
-        self.standing.entry(shape).or_default().push((kind, Whose::Address { id: id.unwrap_or(0), exact: false }));
+        self.stands_at(shape, name, kind, Whose::Address { id: id.unwrap_or(0), exact: false });
         let leaf = self.leaf(template);
         for method in AT_ADDRESS {
             let teacher = Teacher { kind, template: Arc::clone(template), id, collection: false };
@@ -106,7 +106,7 @@ impl Binder {
             segments: before.to_vec(),
             names,
         });
-        self.standing.entry(loose_shape(before)).or_default().push((kind, Whose::Collection { exact: false }));
+        self.stands_at(loose_shape(before), name, kind, Whose::Collection { exact: false });
         let leaf = self.leaf(&collection);
         for method in AT_COLLECTION {
             let teacher = Teacher { kind, template: Arc::clone(&collection), id: None, collection: true };
@@ -114,14 +114,21 @@ impl Binder {
         }
     }
 
+    fn stands_at(&mut self, shape: String, name: &str, kind: usize, whose: Whose) {
+        let standing = self.standing.entry(shape).or_default();
+        standing.push((name.into(), kind, whose));
+        // Where several fit alike, no file's name decides.
+        standing.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    }
+
     /// The kinds whose address or collection begins a template, shallow first.
     fn on_route(&self, template: &Template) -> Vec<OnRoute> {
         let mut found = Vec::new();
         for segments in 1..=template.segments.len() {
             let begin = template.segments.get(..segments).unwrap_or(&template.segments);
-            let Some(kinds) = self.standing.get(&loose_shape(begin)) else { continue };
+            let Some(standing) = self.standing.get(&loose_shape(begin)) else { continue };
             let exact = segments == template.segments.len();
-            for (kind, whose) in kinds {
+            for (_, kind, whose) in standing {
                 let whose = match whose {
                     Whose::Address { id, .. } => Whose::Address { id: *id, exact },
                     _ => Whose::Collection { exact },
@@ -242,11 +249,13 @@ impl Binder {
         }
         for endpoint in &mut self.endpoints {
             for entry in endpoint.entries_mut() {
+                settle::sort(entry, &actions, &self.learns, &compiler.kinds);
                 conflicts::ambiguous(&mut compiler.problems, entry, &actions);
                 never::beside(&mut compiler.problems, entry, &actions);
             }
         }
-        for entry in &entries {
+        for entry in &mut entries {
+            settle::sort(entry, &actions, &self.learns, &compiler.kinds);
             conflicts::ambiguous(&mut compiler.problems, entry, &actions);
             never::beside(&mut compiler.problems, entry, &actions);
         }
@@ -323,7 +332,7 @@ impl Compiler {
                     let problem = Problem::error("ambiguous", title).at(here.source, shape.name.at.clone());
                     self.problems.push(problem.help("one kind stands for many with `type`"));
                 }
-                binder.stand(number, template);
+                binder.stand(&shape.name.value, number, template);
             }
             let fetch = self.fetch(here, &shape.fetch);
             if let Some(kind) = self.kinds.get_mut(number) {

@@ -2,7 +2,7 @@
 
 use super::bind::{Methods, Put};
 use crate::rules::entry::{Entry, Leaf};
-use crate::rules::ready::Action;
+use crate::rules::ready::{Action, Kind, Learn};
 
 /// Gives every method its own entry: what stands for any method is added to each.
 pub(super) fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Action]) -> Leaf {
@@ -30,6 +30,15 @@ pub(super) fn settle(methods: Methods, entries: &mut Vec<Entry>, actions: &[Acti
         leaf.other = Some(entries.len() - 1);
     }
     leaf
+}
+
+/// The order in which a rule stands in files, or files in a folder, is nobody's order.
+pub(super) fn sort(entry: &mut Entry, actions: &[Action], learns: &[Learn], kinds: &[Kind]) {
+    entry.rules.sort_by_key(|bound| actions.get(bound.action).map(|action| (&action.key, bound.action)));
+    let name = |learn: usize| kinds.get(learns.get(learn)?.kind).map(|kind| &kind.name);
+    entry.learns.sort_by(|(a, at), (b, other)| (name(*a), at.text(), a).cmp(&(name(*b), other.text(), b)));
+    entry.teachers.sort_by_key(|teacher| kinds.get(teacher.kind).map(|kind| &kind.name));
+    entry.jobs.sort_by_key(|(number, _)| actions.get(*number).map(|action| (&action.key, *number)));
 }
 
 /// Which bodies an entry needs copied.
