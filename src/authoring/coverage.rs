@@ -107,7 +107,7 @@ impl Report {
 }
 
 /// What a set says of a template whose parameters stand for anything.
-fn cover(rules: &RuleSet, method: &str, route: &str) -> Cover {
+pub(super) fn cover(rules: &RuleSet, method: &str, route: &str) -> Cover {
     let mut answer = Cover::Unmapped;
     for sample in SAMPLES {
         answer = rules.covers(method, &filled(route, sample));

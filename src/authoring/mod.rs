@@ -4,4 +4,5 @@
 //! passes.
 
 pub mod coverage;
+pub mod draft;
 pub mod openapi;

@@ -5,6 +5,7 @@
 
 mod check;
 mod coverage;
+mod draft;
 mod export;
 mod filters;
 mod fmt;
@@ -53,6 +54,8 @@ enum Command {
     Test(test::Arguments),
     /// Which routes that change something have a rule, are left out, or are unmapped.
     Coverage(coverage::Arguments),
+    /// Begin rule files for what is unmapped, from a recording (HAR) or a description (OpenAPI).
+    Draft(draft::Arguments),
     /// Print the events that a recording (HAR) gives.
     Replay(replay::Arguments),
     /// Print events of the store.
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
+        Command::Draft(arguments) => draft::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Tail(arguments) => query::tail(&arguments),

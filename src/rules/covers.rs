@@ -73,6 +73,11 @@ impl RuleSet {
         }
     }
 
+    /// The kinds and their addresses, prefixes included.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.ready.kinds.iter().map(|kind| (&*kind.name, kind.addresses.iter().map(|template| &*template.text).collect()))
+    }
+
     /// The template of the rule that was found, with its prefix; `None` where no rule acts.
     pub fn route_of(&self, found: Found) -> Option<&str> {
         let entry = self.ready.entries.get(found.spots().find_map(|spot| spot.rules)?)?;

@@ -1,0 +1,352 @@
+//! What each operation that changes something becomes: a usual action of a kind, a heading, or an `ignore` with its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::example::{self, Test};
+use super::kinds::Kind;
+use super::phrase::{About, Phrase};
+use super::route::{Operation, Segment, shape, text};
+use super::{body, clean, words};
+
+/// An action.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Action {
+    pub(super) resource: String,
+    pub(super) verb: String,
+    /// `POST /documents/{id}/publish`, from the root.
+    pub(super) when: Vec<String>,
+    pub(super) title: String,
+    pub(super) message: String,
+    pub(super) message_failed: Option<String>,
+    pub(super) lets: Vec<(String, Vec<String>)>,
+    pub(super) with: Vec<(String, String)>,
+    pub(super) target: Option<Target>,
+    /// Its kind's `log` writes it.
+    pub(super) logged: bool,
+    pub(super) test: Test,
+    /// Where calls are sent: `graphql` or `rpc`, and the path.
+    pub(super) endpoint: Option<(&'static str, String)>,
+    /// The fixed words of its route: which file it belongs to.
+    pub(super) place: Vec<String>,
+}
+
+/// A target that the route does not say.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) kind: String,
+    pub(super) id: Vec<String>,
+    pub(super) name: Vec<String>,
+}
+
+/// A route that only looks.
+#[derive(Clone, Debug)]
+pub(super) struct Ignore {
+    pub(super) when: String,
+    pub(super) why: String,
+    pub(super) place: Vec<String>,
+}
+
+/// What operations became.
+#[derive(Default)]
+pub(super) struct Actions {
+    pub(super) actions: Vec<Action>,
+    pub(super) ignores: Vec<Ignore>,
+    /// Routes of which nothing can be said.
+    pub(super) silent: Vec<String>,
+}
+
+/// The kinds by their addresses and collections.
+pub(super) struct Standing<'a> {
+    pub(super) kinds: &'a [Kind],
+    addresses: BTreeMap<String, usize>,
+    collections: BTreeMap<String, usize>,
+}
+
+impl<'a> Standing<'a> {
+    pub(super) fn of(kinds: &'a [Kind]) -> Standing<'a> {
+        let by = |shape: &dyn Fn(&Kind) -> String| kinds.iter().enumerate().map(|(at, kind)| (shape(kind), at)).collect();
+        Standing { kinds, addresses: by(&|kind| shape(&kind.address)), collections: by(&|kind| shape(kind.collection())) }
+    }
+
+    fn at(&self, segments: &[Segment]) -> Option<&'a Kind> {
+        self.addresses.get(&shape(segments)).and_then(|at| self.kinds.get(*at))
+    }
+
+    /// The deepest kind whose address begins a route.
+    pub(super) fn owner(&self, segments: &[Segment]) -> Option<&'a Kind> {
+        (1..=segments.len()).rev().find_map(|length| self.at(segments.get(..length)?))
+    }
+}
+
+/// What every operation that changes something becomes.
+pub(super) fn actions<'a>(operations: impl Iterator<Item = &'a Operation>, standing: &Standing<'_>, taken: BTreeSet<String>) -> Actions {
+    let mut maker = Maker { standing, made: Actions::default(), keys: taken };
+    for operation in operations.filter(|operation| operation.changes()) {
+        maker.operation(operation);
+    }
+    maker.made
+}
+
+struct Maker<'a> {
+    standing: &'a Standing<'a>,
+    made: Actions,
+    /// Keys that are taken.
+    keys: BTreeSet<String>,
+}
+
+/// The fixed words of a route.
+fn place_of(operation: &Operation) -> Vec<String> {
+    operation.segments.iter().filter_map(Segment::fixed).map(str::to_owned).collect()
+}
+
+impl Maker<'_> {
+    fn operation(&mut self, operation: &Operation) {
+        if let Some(why) = only_looks(operation) {
+            let ignore = Ignore { when: operation.route(), why: why.to_owned(), place: place_of(operation) };
+            return self.made.ignores.push(ignore);
+        }
+        if self.session(operation) {
+            return;
+        }
+        let own = shape(&operation.segments);
+        let at = self.standing.addresses.get(&own).and_then(|at| self.standing.kinds.get(*at));
+        let of = self.standing.collections.get(&own).and_then(|at| self.standing.kinds.get(*at));
+        let method = operation.method.as_str();
+        match (method, at, of) {
+            ("POST", None, Some(kind)) => self.usual(operation, kind, "created"),
+            ("PUT" | "PATCH" | "POST", Some(kind), _) => self.usual(operation, kind, "edited"),
+            ("DELETE", Some(kind), _) => self.usual(operation, kind, "deleted"),
+            _ => self.other(operation),
+        }
+    }
+
+    /// Created, edited, deleted: what `log` says, or a heading where that cannot.
+    fn usual(&mut self, operation: &Operation, kind: &Kind, verb: &'static str) {
+        let key = format!("{}.{verb}", kind.name);
+        let words = kind.words();
+        let test = example::usual(operation, kind, verb);
+        // `log` knows PUT and PATCH at the address, and no collection that is a parameter at the root.
+        let by_log = !kind.known && operation.method != "POST" || verb == "created" && kind.collection().len() > 1 - usize::from(!kind.known);
+        let logged = by_log && !kind.known && test.named;
+        if let Some(other) = self.made.actions.iter_mut().find(|action| action.resource == kind.name && action.verb == verb) {
+            // PUT and PATCH are one.
+            if !(other.logged && logged) {
+                if other.logged {
+                    other.logged = false;
+                }
+                other.when.push(operation.route());
+            }
+            return;
+        }
+        if !self.keys.insert(key) {
+            return self.other(operation);
+        }
+        let (short, past) = match verb {
+            "created" => ("create", "Created"),
+            "edited" => ("edit", "Edited"),
+            _ => ("delete", "Deleted"),
+        };
+        let shown = if test.named { format!("{past} {words} {{{{ {} }}}}", kind.name) } else { format!("{past} {words}") };
+        self.made.actions.push(Action {
+            resource: kind.name.clone(),
+            verb: verb.to_owned(),
+            when: vec![operation.route()],
+            title: format!("{short} {words}"),
+            message: shown,
+            logged,
+            test,
+            place: place_of(operation),
+            ..Action::default()
+        });
+    }
+
+    /// Signing in and out.
+    fn session(&mut self, operation: &Operation) -> bool {
+        let last = operation.segments.last().and_then(Segment::fixed).map(|word| words::words(word).concat());
+        let verb = match last.as_deref() {
+            Some("login" | "signin" | "logon") if operation.method == "POST" => "signed_in",
+            Some("logout" | "signout" | "logoff") => "signed_out",
+            _ => return false,
+        };
+        let own = |action: &&mut Action| action.resource == "session" && action.verb == verb;
+        if let Some(known) = self.made.actions.iter_mut().find(own) {
+            known.when.push(operation.route());
+            return true;
+        }
+        if !self.keys.insert(format!("session.{verb}")) {
+            return false;
+        }
+        let mut action = Action {
+            resource: "session".to_owned(),
+            verb: verb.to_owned(),
+            when: vec![operation.route()],
+            title: if verb == "signed_in" { "sign in" } else { "sign out" }.to_owned(),
+            message: if verb == "signed_in" { "Signed in" } else { "Signed out" }.to_owned(),
+            place: vec!["sessions".to_owned()],
+            ..Action::default()
+        };
+        let fields = operation.sample.input.as_object();
+        let who = ["email", "username", "login", "user", "login_id", "identifier", "name"];
+        let who = who.into_iter().find(|name| fields.is_some_and(|fields| fields.get(*name).is_some_and(|value| value.is_string())));
+        action.test = example::plain(operation, "Signed in".replace("in", if verb == "signed_in" { "in" } else { "out" }));
+        if let Some(field) = who.filter(|_| verb == "signed_in") {
+            action.lets.push(("user".to_owned(), vec![format!("input.{field}")]));
+            action.message_failed = Some("Failed to sign in as {{ user }}".to_owned());
+            action.test.fails_with(field, "anna@example.com", operation.sample.is_form, "Failed to sign in as anna@example.com");
+        }
+        self.made.actions.push(action);
+        true
+    }
+
+    /// A verb or a thing below an address, or a word of its own.
+    fn other(&mut self, operation: &Operation) {
+        let owner = self.standing.owner(operation.segments.get(..operation.segments.len().saturating_sub(1)).unwrap_or_default());
+        let begins = owner.map_or(0, |kind| kind.address.len());
+        let behind: Vec<String> =
+            operation.segments.iter().skip(begins).filter_map(Segment::fixed).filter(|word| !is_version(word)).map(str::to_owned).collect();
+        let Some(last) = behind.last().and_then(|word| words::name_of(word)) else {
+            return self.made.silent.push(operation.route());
+        };
+        let mut action = Action { when: vec![operation.route()], place: place_of(operation), ..Action::default() };
+        let value = self.value(operation, owner, &last, &mut action);
+        if owner.is_none() || value.is_none() {
+            if let Some(phrase) = self.made_elsewhere(operation, owner, &last, &mut action) {
+                return self.push(operation, owner, &last, phrase, action);
+            }
+        }
+        let about = About { method: &operation.method, owner, behind, value };
+        let told = about.from_summary(&operation.summary);
+        let Some(phrase) = told.or_else(|| about.from_path()) else { return self.made.silent.push(operation.route()) };
+        self.push(operation, owner, &last, phrase, action);
+    }
+
+    /// The parameter at the end of a route: another kind's id, or a word.
+    fn value(&self, operation: &Operation, owner: Option<&Kind>, last: &str, action: &mut Action) -> Option<(String, String)> {
+        let parameter = operation.segments.last().and_then(Segment::parameter)?;
+        let noun = words::singular(last);
+        let shown = noun.replace('_', " ");
+        let is_taken = |name: &str| super::kinds::is_taken(name) || owner.is_some_and(|kind| kind.name == name);
+        if clean::is_secret_kind(&noun) || clean::is_secret_kind(parameter) {
+            return Some((shown, String::new()));
+        }
+        let kind = self.standing.kinds.iter().find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != kind.name));
+        if kind.is_some() && !is_taken(&noun) {
+            action.with.push((noun.clone(), format!("path.{parameter}")));
+        } else {
+            let name = if is_taken(&noun) { format!("{noun}_id") } else { noun };
+            action.lets.push((name.clone(), vec![format!("path.{parameter}")]));
+            return Some((shown, format!("{{{{ {name} }}}}")));
+        }
+        Some((shown, format!("{{{{ {noun} }}}}")))
+    }
+
+    /// A thing that is made at a route that is not its collection: `POST /orgs/{org}/repos`.
+    fn made_elsewhere(&self, operation: &Operation, owner: Option<&Kind>, last: &str, action: &mut Action) -> Option<Phrase> {
+        let is_last = matches!(operation.segments.last(), Some(Segment::Fixed(_)));
+        let noun = words::singular(last);
+        if operation.method != "POST" || !is_last || !words::is_plural(last) {
+            return None;
+        }
+        let kind = self.standing.kinds.iter().find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != noun))?;
+        let id = kind.id.as_deref()?;
+        let (path, object) = body::one(&operation.sample.output, &kind.name, id, None)?;
+        let label = kind.label.as_deref().unwrap_or("name");
+        let place = if path == "." { "output".to_owned() } else { format!("output.{path}") };
+        if id.contains('-') || label.contains('-') || place.contains('-') || !object.contains_key(label) {
+            return None;
+        }
+        action.target = Some(Target {
+            kind: kind.name.clone(),
+            id: vec![format!("{place}.{id}")],
+            name: vec![format!("{place}.{label}"), format!("input.{label}")],
+        });
+        action.test = example::elsewhere(operation, kind, &path, id, label);
+        action.resource.clone_from(&kind.name);
+        Some(Phrase::new("create", &format!("{} {{{{ {} }}}}", kind.words(), kind.name)))
+    }
+
+    /// Gives an action its name, its texts and its test.
+    fn push(&mut self, operation: &Operation, owner: Option<&Kind>, last: &str, phrase: Phrase, mut action: Action) {
+        let mut nouns = words::words(last);
+        let past = words::name_of(&phrase.past).unwrap_or_default();
+        let verb = phrase.title.split(' ').next().unwrap_or_default();
+        nouns.retain(|word| word != verb && *word != past);
+        let is_one = !action.lets.is_empty() || !action.with.is_empty();
+        let noun = if is_one { words::singular(&nouns.join("_")) } else { nouns.join("_") };
+        let elsewhere = !action.resource.is_empty();
+        let (resource, noun) = match owner {
+            _ if elsewhere => (action.resource.clone(), String::new()),
+            Some(kind) => (kind.name.clone(), noun),
+            // What is before the verb is what it is about.
+            None => {
+                let mut fixed = operation.segments.iter().filter_map(Segment::fixed).filter(|word| !is_version(word));
+                let before = fixed.rfind(|word| words::words(word).first().is_none_or(|word| word != verb));
+                let before = before.and_then(words::name_of).unwrap_or_else(|| last.to_owned());
+                let noun = if noun == before || words::singular(&noun) == words::singular(&before) { String::new() } else { noun };
+                (words::singular(&before), noun)
+            }
+        };
+        let parent = elsewhere.then(|| owner.map(|kind| kind.name.clone())).flatten();
+        let base = match (noun.is_empty(), parent) {
+            (_, Some(parent)) => format!("{past}_in_{parent}"),
+            (true, None) => past,
+            (false, None) => format!("{noun}_{past}"),
+        };
+        let base: String = base.chars().take(60).collect();
+        let names = [base.clone(), format!("{base}_by_{}", operation.method.to_lowercase())];
+        let mut names = names.into_iter().chain((2..1000).map(|number| format!("{base}_{number}")));
+        let Some(verb) = names.find(|verb| self.keys.insert(format!("{resource}.{verb}"))) else { return };
+        (action.resource, action.verb) = (resource, verb);
+        (action.title, action.message) = (phrase.title, phrase.message);
+        // What the sentence does not say is not asked for.
+        let message = action.message.clone();
+        let says = |name: &str| message.contains(&format!("{{{{ {name} }}}}"));
+        action.lets.retain(|(name, _)| says(name));
+        action.with.retain(|(name, _)| says(name));
+        if !elsewhere {
+            action.test = example::other(operation, &action, self.standing);
+        }
+        self.made.actions.push(action);
+    }
+}
+
+fn is_version(word: &str) -> bool {
+    word == "api" || word.strip_prefix('v').is_some_and(|rest| rest.parse::<u16>().is_ok())
+}
+
+/// Why a request that could change something only looks.
+fn only_looks(operation: &Operation) -> Option<&'static str> {
+    if operation.method != "POST" {
+        return None;
+    }
+    let last = operation.segments.last().and_then(Segment::fixed).unwrap_or_default();
+    // Google's way to name what is done: `/documents:search`.
+    let last = last.rsplit(':').next().unwrap_or_default();
+    let own = words::words(last);
+    let (first, end) = (own.first().map_or("", String::as_str), own.last().map_or("", String::as_str));
+    if own.concat() == "refreshtoken" || own.concat() == "tokenrefresh" || first == "refresh" && text(&operation.segments).contains("auth") {
+        return Some("renews a token");
+    }
+    if ["graphql", "gql"].contains(&own.concat().as_str()) {
+        return None;
+    }
+    let summary = operation.summary.split_whitespace().next().map(str::to_lowercase);
+    let told = summary.and_then(|word| words::imperative(&word));
+    let verb = match told.as_deref() {
+        Some(verb) if words::is_looking(verb) => verb,
+        // The summary says that it does something.
+        Some(_) => return None,
+        None if words::is_looking(first) => first,
+        None if words::is_looking(end) => end,
+        None => return None,
+    };
+    Some(match verb {
+        "search" | "find" | "query" | "filter" | "lookup" | "autocomplete" | "suggest" => "looks for things",
+        "validate" | "check" | "detect" | "inspect" | "compare" | "diff" => "checks, changes nothing",
+        "preview" | "render" => "shows what would be",
+        "calculate" | "compute" | "count" | "estimate" | "evaluate" | "simulate" | "predict" | "forecast" | "aggregate" => {
+            "computes, changes nothing"
+        }
+        _ => "reads",
+    })
+}
