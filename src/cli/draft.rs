@@ -109,8 +109,12 @@ fn print(out: &mut impl Write, files: &[SourceFile]) -> std::io::Result<()> {
 /// All files or none: a name that is taken is found before anything is written.
 fn write_all(folder: &Path, files: &[SourceFile], force: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
-    let taken: Vec<String> =
-        files.iter().map(|file| folder.join(&file.name)).filter(|path| path.exists()).map(|path| path.display().to_string()).collect();
+    let taken: Vec<String> = files
+        .iter()
+        .map(|file| folder.join(&file.name))
+        .filter(|path| path.exists())
+        .map(|path| path.display().to_string())
+        .collect();
     if !force && !taken.is_empty() {
         bail!("nothing was written, for there is already {}; `--force` overwrites", taken.join(", "));
     }

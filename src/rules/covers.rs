@@ -75,7 +75,10 @@ impl RuleSet {
 
     /// The kinds and their addresses, prefixes included.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
-        self.ready.kinds.iter().map(|kind| (&*kind.name, kind.addresses.iter().map(|template| &*template.text).collect()))
+        self.ready
+            .kinds
+            .iter()
+            .map(|kind| (&*kind.name, kind.addresses.iter().map(|template| &*template.text).collect()))
     }
 
     /// The template of the rule that was found, with its prefix; `None` where no rule acts.

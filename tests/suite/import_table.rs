@@ -26,7 +26,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &["capture", "clock", "event", "exchange", "identity", "ledger", "memory", "outgoing", "record", "rules"],
     ),
     ("config", &["capture", "identity", "memory", "problem", "read", "record", "rules"]),
-    ("authoring", &["exchange", "ledger", "problem", "rules"]),
+    ("authoring", &["exchange", "ledger", "memory", "problem", "rules"]),
     (
         "cli",
         &[

@@ -8,6 +8,7 @@ mod browser;
 mod commands;
 mod config_problems;
 mod demo;
+mod draft;
 mod fixture;
 mod forty_one;
 mod har;

@@ -64,11 +64,17 @@ pub(super) struct Standing<'a> {
 
 impl<'a> Standing<'a> {
     pub(super) fn of(kinds: &'a [Kind]) -> Standing<'a> {
-        let by = |shape: &dyn Fn(&Kind) -> String| kinds.iter().enumerate().map(|(at, kind)| (shape(kind), at)).collect();
-        Standing { kinds, addresses: by(&|kind| shape(&kind.address)), collections: by(&|kind| shape(kind.collection())) }
+        let by =
+            |shape: &dyn Fn(&Kind) -> String| kinds.iter().enumerate().map(|(at, kind)| (shape(kind), at)).collect();
+        Standing {
+            kinds,
+            addresses: by(&|kind| shape(&kind.address)),
+            collections: by(&|kind| shape(kind.collection())),
+        }
     }
 
-    fn at(&self, segments: &[Segment]) -> Option<&'a Kind> {
+    /// The kind whose address this is.
+    pub(super) fn at(&self, segments: &[Segment]) -> Option<&'a Kind> {
         self.addresses.get(&shape(segments)).and_then(|at| self.kinds.get(*at))
     }
 
@@ -79,11 +85,16 @@ impl<'a> Standing<'a> {
 }
 
 /// What every operation that changes something becomes.
-pub(super) fn actions<'a>(operations: impl Iterator<Item = &'a Operation>, standing: &Standing<'_>, taken: BTreeSet<String>) -> Actions {
+pub(super) fn actions<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+    standing: &Standing<'_>,
+    taken: BTreeSet<String>,
+) -> Actions {
     let mut maker = Maker { standing, made: Actions::default(), keys: taken };
-    for operation in operations.filter(|operation| operation.changes()) {
-        maker.operation(operation);
-    }
+    let changing = operations.filter(|operation| operation.changes());
+    // The usual ones first: their names are theirs.
+    let (usual, others): (Vec<&Operation>, Vec<&Operation>) = changing.partition(|operation| maker.is_usual(operation));
+    usual.into_iter().chain(others).for_each(|operation| maker.operation(operation));
     maker.made
 }
 
@@ -100,6 +111,14 @@ fn place_of(operation: &Operation) -> Vec<String> {
 }
 
 impl Maker<'_> {
+    /// Whether it makes, changes or deletes a thing at its own place.
+    fn is_usual(&self, operation: &Operation) -> bool {
+        let own = shape(&operation.segments);
+        let kind = |places: &BTreeMap<String, usize>| places.get(&own).and_then(|at| self.standing.kinds.get(*at));
+        let at = kind(&self.standing.addresses).is_some_and(|kind| !kind.member);
+        at || operation.method == "POST" && kind(&self.standing.collections).is_some()
+    }
+
     fn operation(&mut self, operation: &Operation) {
         if let Some(why) = only_looks(operation) {
             let ignore = Ignore { when: operation.route(), why: why.to_owned(), place: place_of(operation) };
@@ -114,6 +133,7 @@ impl Maker<'_> {
         let method = operation.method.as_str();
         match (method, at, of) {
             ("POST", None, Some(kind)) => self.usual(operation, kind, "created"),
+            (_, Some(kind), _) if kind.member => self.other(operation),
             ("PUT" | "PATCH" | "POST", Some(kind), _) => self.usual(operation, kind, "edited"),
             ("DELETE", Some(kind), _) => self.usual(operation, kind, "deleted"),
             _ => self.other(operation),
@@ -125,10 +145,11 @@ impl Maker<'_> {
         let key = format!("{}.{verb}", kind.name);
         let words = kind.words();
         let test = example::usual(operation, kind, verb);
-        // `log` knows PUT and PATCH at the address, and no collection that is a parameter at the root.
-        let by_log = !kind.known && operation.method != "POST" || verb == "created" && kind.collection().len() > 1 - usize::from(!kind.known);
-        let logged = by_log && !kind.known && test.named;
-        if let Some(other) = self.made.actions.iter_mut().find(|action| action.resource == kind.name && action.verb == verb) {
+        // `log` knows POST at the collection only, and no kind of another file.
+        let logged = !kind.known && test.named && (operation.method != "POST" || verb == "created");
+        if let Some(other) =
+            self.made.actions.iter_mut().find(|action| action.resource == kind.name && action.verb == verb)
+        {
             // PUT and PATCH are one.
             if !(other.logged && logged) {
                 if other.logged {
@@ -146,7 +167,8 @@ impl Maker<'_> {
             "edited" => ("edit", "Edited"),
             _ => ("delete", "Deleted"),
         };
-        let shown = if test.named { format!("{past} {words} {{{{ {} }}}}", kind.name) } else { format!("{past} {words}") };
+        let shown =
+            if test.named { format!("{past} {words} {{{{ {} }}}}", kind.name) } else { format!("{past} {words}") };
         self.made.actions.push(Action {
             resource: kind.name.clone(),
             verb: verb.to_owned(),
@@ -187,12 +209,20 @@ impl Maker<'_> {
         };
         let fields = operation.sample.input.as_object();
         let who = ["email", "username", "login", "user", "login_id", "identifier", "name"];
-        let who = who.into_iter().find(|name| fields.is_some_and(|fields| fields.get(*name).is_some_and(|value| value.is_string())));
-        action.test = example::plain(operation, "Signed in".replace("in", if verb == "signed_in" { "in" } else { "out" }));
+        let who = who
+            .into_iter()
+            .find(|name| fields.is_some_and(|fields| fields.get(*name).is_some_and(|value| value.is_string())));
+        action.test =
+            example::plain(operation, "Signed in".replace("in", if verb == "signed_in" { "in" } else { "out" }));
         if let Some(field) = who.filter(|_| verb == "signed_in") {
             action.lets.push(("user".to_owned(), vec![format!("input.{field}")]));
             action.message_failed = Some("Failed to sign in as {{ user }}".to_owned());
-            action.test.fails_with(field, "anna@example.com", operation.sample.is_form, "Failed to sign in as anna@example.com");
+            action.test.fails_with(
+                field,
+                "anna@example.com",
+                operation.sample.is_form,
+                "Failed to sign in as anna@example.com",
+            );
         }
         self.made.actions.push(action);
         true
@@ -200,36 +230,59 @@ impl Maker<'_> {
 
     /// A verb or a thing below an address, or a word of its own.
     fn other(&mut self, operation: &Operation) {
-        let owner = self.standing.owner(operation.segments.get(..operation.segments.len().saturating_sub(1)).unwrap_or_default());
+        let owner = self
+            .standing
+            .owner(operation.segments.get(..operation.segments.len().saturating_sub(1)).unwrap_or_default());
         let begins = owner.map_or(0, |kind| kind.address.len());
-        let behind: Vec<String> =
-            operation.segments.iter().skip(begins).filter_map(Segment::fixed).filter(|word| !is_version(word)).map(str::to_owned).collect();
-        let Some(last) = behind.last().and_then(|word| words::name_of(word)) else {
+        let behind: Vec<String> = operation
+            .segments
+            .iter()
+            .skip(begins)
+            .filter_map(Segment::fixed)
+            .filter(|word| !is_version(word))
+            .map(str::to_owned)
+            .collect();
+        let above = || operation.last_word().and_then(|(_, word)| words::name_of(word));
+        let Some(last) = behind.last().and_then(|word| words::name_of(word)).or_else(above) else {
             return self.made.silent.push(operation.route());
         };
         let mut action = Action { when: vec![operation.route()], place: place_of(operation), ..Action::default() };
         let value = self.value(operation, owner, &last, &mut action);
-        if owner.is_none() || value.is_none() {
-            if let Some(phrase) = self.made_elsewhere(operation, owner, &last, &mut action) {
-                return self.push(operation, owner, &last, phrase, action);
-            }
+        let elsewhere = self.made_elsewhere(operation, owner, &last, &mut action);
+        if let Some(phrase) = elsewhere {
+            return self.push(operation, owner, &last, phrase, action);
         }
         let about = About { method: &operation.method, owner, behind, value };
-        let told = about.from_summary(&operation.summary);
-        let Some(phrase) = told.or_else(|| about.from_path()) else { return self.made.silent.push(operation.route()) };
+        let told = about.told_by_summary(&operation.summary);
+        let Some(phrase) = told.or_else(|| about.told_by_path()) else {
+            return self.made.silent.push(operation.route());
+        };
         self.push(operation, owner, &last, phrase, action);
     }
 
     /// The parameter at the end of a route: another kind's id, or a word.
-    fn value(&self, operation: &Operation, owner: Option<&Kind>, last: &str, action: &mut Action) -> Option<(String, String)> {
+    fn value(
+        &self,
+        operation: &Operation,
+        owner: Option<&Kind>,
+        last: &str,
+        action: &mut Action,
+    ) -> Option<(String, String)> {
         let parameter = operation.segments.last().and_then(Segment::parameter)?;
         let noun = words::singular(last);
         let shown = noun.replace('_', " ");
+        if let Some(own) = self.standing.at(&operation.segments) {
+            return Some((own.words(), format!("{{{{ {} }}}}", own.name)));
+        }
         let is_taken = |name: &str| super::kinds::is_taken(name) || owner.is_some_and(|kind| kind.name == name);
         if clean::is_secret_kind(&noun) || clean::is_secret_kind(parameter) {
             return Some((shown, String::new()));
         }
-        let kind = self.standing.kinds.iter().find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != kind.name));
+        let kind = self
+            .standing
+            .kinds
+            .iter()
+            .find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != kind.name));
         if kind.is_some() && !is_taken(&noun) {
             action.with.push((noun.clone(), format!("path.{parameter}")));
         } else {
@@ -241,13 +294,23 @@ impl Maker<'_> {
     }
 
     /// A thing that is made at a route that is not its collection: `POST /orgs/{org}/repos`.
-    fn made_elsewhere(&self, operation: &Operation, owner: Option<&Kind>, last: &str, action: &mut Action) -> Option<Phrase> {
+    fn made_elsewhere(
+        &self,
+        operation: &Operation,
+        owner: Option<&Kind>,
+        last: &str,
+        action: &mut Action,
+    ) -> Option<Phrase> {
         let is_last = matches!(operation.segments.last(), Some(Segment::Fixed(_)));
         let noun = words::singular(last);
         if operation.method != "POST" || !is_last || !words::is_plural(last) {
             return None;
         }
-        let kind = self.standing.kinds.iter().find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != noun))?;
+        let kind = self
+            .standing
+            .kinds
+            .iter()
+            .find(|kind| kind.name == noun && owner.is_none_or(|owner| owner.name != noun))?;
         let id = kind.id.as_deref()?;
         let (path, object) = body::one(&operation.sample.output, &kind.name, id, None)?;
         let label = kind.label.as_deref().unwrap_or("name");
@@ -267,11 +330,22 @@ impl Maker<'_> {
 
     /// Gives an action its name, its texts and its test.
     fn push(&mut self, operation: &Operation, owner: Option<&Kind>, last: &str, phrase: Phrase, mut action: Action) {
+        let last = match operation.last_word() {
+            Some((at, word)) if super::phrase::is_own(word) => {
+                let before = operation.segments.get(..at).unwrap_or_default().iter().rev().find_map(Segment::fixed);
+                &format!(
+                    "own_{}",
+                    before.and_then(words::name_of).map(|word| words::singular(&word)).unwrap_or_default()
+                )
+            }
+            _ => last,
+        };
         let mut nouns = words::words(last);
+        nouns.retain(|word| !["bulk", "batch", "mass"].contains(&word.as_str()));
         let past = words::name_of(&phrase.past).unwrap_or_default();
         let verb = phrase.title.split(' ').next().unwrap_or_default();
         nouns.retain(|word| word != verb && *word != past);
-        let is_one = !action.lets.is_empty() || !action.with.is_empty();
+        let is_one = matches!(operation.segments.last(), Some(Segment::Parameter(_)));
         let noun = if is_one { words::singular(&nouns.join("_")) } else { nouns.join("_") };
         let elsewhere = !action.resource.is_empty();
         let (resource, noun) = match owner {
@@ -282,8 +356,15 @@ impl Maker<'_> {
                 let mut fixed = operation.segments.iter().filter_map(Segment::fixed).filter(|word| !is_version(word));
                 let before = fixed.rfind(|word| words::words(word).first().is_none_or(|word| word != verb));
                 let before = before.and_then(words::name_of).unwrap_or_else(|| last.to_owned());
-                let noun = if noun == before || words::singular(&noun) == words::singular(&before) { String::new() } else { noun };
-                (words::singular(&before), noun)
+                let noun = if noun == before || words::singular(&noun) == words::singular(&before) {
+                    String::new()
+                } else {
+                    noun
+                };
+                // What is done to all of them is not done to one.
+                let one = words::singular(&before);
+                let many = self.standing.kinds.iter().any(|kind| kind.name == one) && operation.method != "POST";
+                (if many { before } else { one }, noun)
             }
         };
         let parent = elsewhere.then(|| owner.map(|kind| kind.name.clone())).flatten();
@@ -324,14 +405,17 @@ fn only_looks(operation: &Operation) -> Option<&'static str> {
     let last = last.rsplit(':').next().unwrap_or_default();
     let own = words::words(last);
     let (first, end) = (own.first().map_or("", String::as_str), own.last().map_or("", String::as_str));
-    if own.concat() == "refreshtoken" || own.concat() == "tokenrefresh" || first == "refresh" && text(&operation.segments).contains("auth") {
+    if own.concat() == "refreshtoken"
+        || own.concat() == "tokenrefresh"
+        || first == "refresh" && text(&operation.segments).contains("auth")
+    {
         return Some("renews a token");
     }
     if ["graphql", "gql"].contains(&own.concat().as_str()) {
         return None;
     }
-    let summary = operation.summary.split_whitespace().next().map(str::to_lowercase);
-    let told = summary.and_then(|word| words::imperative(&word));
+    let summary: Vec<String> = operation.summary.split_whitespace().take(4).map(str::to_owned).collect();
+    let told = words::verb_of(&summary).map(|(verb, _)| verb);
     let verb = match told.as_deref() {
         Some(verb) if words::is_looking(verb) => verb,
         // The summary says that it does something.
@@ -344,9 +428,8 @@ fn only_looks(operation: &Operation) -> Option<&'static str> {
         "search" | "find" | "query" | "filter" | "lookup" | "autocomplete" | "suggest" => "looks for things",
         "validate" | "check" | "detect" | "inspect" | "compare" | "diff" => "checks, changes nothing",
         "preview" | "render" => "shows what would be",
-        "calculate" | "compute" | "count" | "estimate" | "evaluate" | "simulate" | "predict" | "forecast" | "aggregate" => {
-            "computes, changes nothing"
-        }
+        "calculate" | "compute" | "count" | "estimate" | "evaluate" | "simulate" | "predict" | "forecast"
+        | "aggregate" => "computes, changes nothing",
         _ => "reads",
     })
 }

@@ -11,9 +11,31 @@ pub(super) const IDS: [&str; 14] =
     ["id", "_id", "uuid", "uid", "guid", "slug", "key", "number", "login", "username", "code", "sid", "handle", "name"];
 /// Fields that people call a thing by, the likeliest first; compared without `_` and case.
 const NAMES: [&str; 25] = [
-    "name", "title", "label", "displayname", "fullname", "subject", "headline", "filename", "originalfilename", "email",
-    "emailaddress", "username", "login", "nickname", "identifier", "slug", "key", "hostname", "domain", "code", "reference",
-    "path", "url", "summary", "description",
+    "name",
+    "title",
+    "label",
+    "displayname",
+    "fullname",
+    "subject",
+    "headline",
+    "filename",
+    "originalfilename",
+    "email",
+    "emailaddress",
+    "username",
+    "login",
+    "nickname",
+    "identifier",
+    "slug",
+    "key",
+    "hostname",
+    "domain",
+    "code",
+    "reference",
+    "path",
+    "url",
+    "summary",
+    "description",
 ];
 
 /// One object.
@@ -109,7 +131,17 @@ pub(super) fn id_meant(objects: &[&Object], kind: &str, parameter: &str, is_numb
     let bare = bare.trim_start_matches('_');
     let last = lower.rsplit('_').next().unwrap_or(&lower);
     if is_id {
-        return of("id").or_else(|| called(parameter)).or_else(|| of("_id")).or_else(|| of("uuid"));
+        // `user_id` of a membership is its id only where it has no own one.
+        let parts: Vec<&str> = parameter.split('_').collect();
+        let own = |object: &&Object| {
+            let has = |field: &str| object.get(field).and_then(label).map(|_| field.to_owned());
+            let tails = (0..parts.len()).map(|from| parts.get(from..).unwrap_or_default().join("_"));
+            has("id")
+                .or_else(|| tails.into_iter().find_map(|field| has(&field)))
+                .or_else(|| has("_id"))
+                .or_else(|| has("uuid"))
+        };
+        return objects.iter().find_map(own).or_else(|| called(parameter));
     }
     let fitting = [bare, last].into_iter().filter(|word| !word.is_empty()).find_map(called);
     // A number is no `{org}` where the parameter is a text and the thing has a word of its own.
@@ -123,7 +155,9 @@ pub(super) fn id_meant(objects: &[&Object], kind: &str, parameter: &str, is_numb
 
 /// Whether a field's name needs no care in a rule.
 fn plain(field: &str) -> bool {
-    !field.is_empty() && field.len() <= 48 && field.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
+    !field.is_empty()
+        && field.len() <= 48
+        && field.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
 }
 
 /// The field of objects that people call the thing by.
@@ -148,7 +182,8 @@ pub(super) fn sent(body: &Value, kind: &str, name: &str) -> Option<String> {
     if fields.contains_key(name) {
         return None;
     }
-    let inside = |field: &str| fields.get(field).and_then(Value::as_object).is_some_and(|inner| inner.contains_key(name));
+    let inside =
+        |field: &str| fields.get(field).and_then(Value::as_object).is_some_and(|inner| inner.contains_key(name));
     if inside(kind) {
         return Some(kind.to_owned());
     }

@@ -6,8 +6,22 @@ use serde_json::Value;
 const LONGEST: usize = 80;
 /// Words in a field's name that mean a secret.
 const SECRETS: [&str; 16] = [
-    "password", "passwd", "passphrase", "token", "secret", "key", "auth", "authorization", "cookie", "credential",
-    "session", "signature", "otp", "pin", "cvv", "jwt",
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "key",
+    "auth",
+    "authorization",
+    "cookie",
+    "credential",
+    "session",
+    "signature",
+    "otp",
+    "pin",
+    "cvv",
+    "jwt",
 ];
 
 /// Whether a field is called like a secret. Narrower than what is looked at for values: `key` alone is often a name.
@@ -46,7 +60,22 @@ fn is_token(word: &str) -> bool {
     if word.len() < 16 || !word.chars().all(is_of) {
         return false;
     }
-    let known = ["eyJ", "sk_", "pk_", "rk_", "sk-", "ghp_", "gho_", "ghs_", "github_pat_", "xox", "AKIA", "ya29.", "glpat-", "whsec_"];
+    let known = [
+        "eyJ",
+        "sk_",
+        "pk_",
+        "rk_",
+        "sk-",
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "github_pat_",
+        "xox",
+        "AKIA",
+        "ya29.",
+        "glpat-",
+        "whsec_",
+    ];
     let digits = word.chars().filter(char::is_ascii_digit).count();
     let is_uuid = word.len() == 36 && word.chars().filter(|letter| *letter == '-').count() == 4;
     let is_hex = word.chars().all(|letter| letter.is_ascii_hexdigit());
@@ -97,11 +126,16 @@ mod tests {
             assert_eq!(text(secret), "redacted", "{secret}");
         }
         assert_eq!(text("Anna <anna@acme.it>"), "Anna anna@example.com");
-        for plain in ["Manual.pdf", "0190b2f0-7c1e-7000-8000-000000000001", "507f1f77bcf86cd799439011", "spring-sale-2026"] {
+        for plain in
+            ["Manual.pdf", "0190b2f0-7c1e-7000-8000-000000000001", "507f1f77bcf86cd799439011", "spring-sale-2026"]
+        {
             assert_eq!(text(plain), plain);
         }
         let cleaned = body(&json!({ "name": "A", "api_key": "x", "key": "lang", "nested": { "password": "p" } }), 4);
-        assert_eq!(cleaned, json!({ "name": "A", "api_key": "redacted", "key": "lang", "nested": { "password": "redacted" } }));
+        assert_eq!(
+            cleaned,
+            json!({ "name": "A", "api_key": "redacted", "key": "lang", "nested": { "password": "redacted" } })
+        );
         assert!(is_secret_kind("access_token") && is_secret_kind("ssh_key") && !is_secret_kind("document"));
     }
 }

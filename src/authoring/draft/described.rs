@@ -36,8 +36,14 @@ pub(super) fn operations(description: &Description) -> (Vec<Operation>, Vec<Stri
                 summary = first.to_owned();
             }
         }
+        if summary.is_empty() {
+            let name = super::words::words(&word("operationId"));
+            if name.len() > 1 && name.first().is_some_and(|verb| super::words::is_verb(verb)) {
+                summary = name.join(" ");
+            }
+        }
         let sample = sample(description, &described, &segments);
-        operations.push(Operation { method: described.method.clone(), segments, summary, name: word("operationId"), sample });
+        operations.push(Operation { method: described.method.clone(), segments, summary, sample });
     }
     (operations, odd)
 }
@@ -111,7 +117,7 @@ impl Maker<'_> {
     fn body(&self, media: &Value) -> Value {
         let mut budget = VALUES;
         let made = media.get("schema").map(|schema| self.value(schema, DEPTH, &mut budget)).unwrap_or_default();
-        if !made.is_null() && made != Value::from(SOME_TEXT) && made != Value::Object(Map::new()) {
+        if !made.is_null() && made != SOME_TEXT && made != Value::Object(Map::new()) {
             return made;
         }
         let example = media.get("example").or_else(|| {
@@ -190,7 +196,10 @@ impl Maker<'_> {
 fn text_of(schema: &Value) -> Value {
     let example = schema.get("example").or_else(|| schema.pointer("/examples/0")).and_then(Value::as_str);
     let plain = |text: &&str| {
-        !text.is_empty() && text.len() <= 40 && !text.contains(['{', '}', '\\', '"', '\'']) && clean::text(text) == **text
+        !text.is_empty()
+            && text.len() <= 40
+            && !text.contains(['{', '}', '\\', '"', '\''])
+            && clean::text(text) == **text
     };
     Value::from(example.filter(plain).unwrap_or(SOME_TEXT))
 }

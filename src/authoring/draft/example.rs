@@ -50,7 +50,7 @@ fn sent_at(operation: &Operation, place: usize) -> String {
 }
 
 /// Puts values at dotted paths into an object; `.` is the object itself.
-fn held(path: &str, object: Value) -> Value {
+pub(super) fn held(path: &str, object: Value) -> Value {
     if path == "." {
         return object;
     }
@@ -79,7 +79,8 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
     let label = kind.label.as_deref().unwrap_or("name");
     let input = &operation.sample.input;
     let inner = kind.sent.as_ref().map_or(Some(input), |path| input.get(path));
-    let tells = inner.is_some_and(|inner| inner.get(label).is_some_and(Value::is_string)) && operation.sample.files.is_empty();
+    let tells =
+        inner.is_some_and(|inner| inner.get(label).is_some_and(Value::is_string)) && operation.sample.files.is_empty();
     if verb == "created" {
         let id = kind.id.as_deref().unwrap_or("id");
         let shown = body::one(&operation.sample.output, &kind.name, id, None);
@@ -142,7 +143,8 @@ pub(super) fn elsewhere(operation: &Operation, kind: &Kind, path: &str, id: &str
 pub(super) fn other(operation: &Operation, action: &Action, standing: &Standing<'_>) -> Test {
     let mut expect = action.message.clone();
     let mut test = plain(operation, String::new());
-    let put = |expect: &mut String, name: &str, value: &str| *expect = expect.replace(&format!("{{{{ {name} }}}}"), value);
+    let put =
+        |expect: &mut String, name: &str, value: &str| *expect = expect.replace(&format!("{{{{ {name} }}}}"), value);
     let parameter = |path: &str| {
         let name = path.strip_prefix("path.").unwrap_or(path);
         let at = operation.segments.iter().position(|segment| segment.parameter() == Some(name));
@@ -157,9 +159,12 @@ pub(super) fn other(operation: &Operation, action: &Action, standing: &Standing<
         put(&mut expect, name, &example);
         test.given.push((name.clone(), parameter(path), example));
     }
-    if let Some(owner) = standing.owner(&operation.segments).filter(|kind| action.message.contains(&format!("{{{{ {} }}}}", kind.name))) {
-        put(&mut expect, &owner.name, &owner.example);
-        test.given.push((owner.name.clone(), sent_at(operation, owner.address.len() - 1), owner.example.clone()));
+    for length in 1..=operation.segments.len() {
+        let Some(kind) = operation.segments.get(..length).and_then(|segments| standing.at(segments)) else { continue };
+        if action.message.contains(&format!("{{{{ {} }}}}", kind.name)) {
+            put(&mut expect, &kind.name, &kind.example);
+            test.given.push((kind.name.clone(), sent_at(operation, length - 1), kind.example.clone()));
+        }
     }
     test.expect = expect;
     test

@@ -10,10 +10,52 @@ use super::{clean, described, words};
 
 /// Names that a kind may not have: expressions, or Jinja, have them.
 const TAKEN: [&str; 46] = [
-    "path", "query", "header", "input", "uploads", "upload", "status", "reply", "output", "error", "each", "index",
-    "joined", "target", "actor", "claim", "changed", "added", "removed", "claims", "range", "dict", "namespace",
-    "token", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "for", "loop", "self", "super",
-    "language", "mask", "json", "debug", "null", "id", "name", "type",
+    "path",
+    "query",
+    "header",
+    "input",
+    "uploads",
+    "upload",
+    "status",
+    "reply",
+    "output",
+    "error",
+    "each",
+    "index",
+    "joined",
+    "target",
+    "actor",
+    "claim",
+    "changed",
+    "added",
+    "removed",
+    "claims",
+    "range",
+    "dict",
+    "namespace",
+    "token",
+    "true",
+    "false",
+    "none",
+    "not",
+    "and",
+    "or",
+    "in",
+    "is",
+    "if",
+    "else",
+    "for",
+    "loop",
+    "self",
+    "super",
+    "language",
+    "mask",
+    "json",
+    "debug",
+    "null",
+    "id",
+    "name",
+    "type",
 ];
 
 /// A thing with an address.
@@ -33,6 +75,8 @@ pub(super) struct Kind {
     pub(super) fetch: bool,
     /// The current rules have it already.
     pub(super) known: bool,
+    /// It is put into something and taken out of it, not made and changed: `PUT /members/{id}`.
+    pub(super) member: bool,
     /// What a thing of it is called in tests.
     pub(super) example: String,
 }
@@ -63,7 +107,9 @@ pub(super) fn kinds(operations: &[Operation], known: &[(String, Vec<String>)]) -
     let mut used: BTreeSet<String> = known.iter().map(|(name, _)| name.clone()).collect();
     let mut kinds: Vec<Kind> = Vec::new();
     let (strong, weak): (Vec<&Found<'_>>, Vec<&Found<'_>>) = found.iter().partition(|found| found.is_strong());
-    for (found, is_weak) in strong.into_iter().map(|found| (found, false)).chain(weak.into_iter().map(|found| (found, true))) {
+    for (found, is_weak) in
+        strong.into_iter().map(|found| (found, false)).chain(weak.into_iter().map(|found| (found, true)))
+    {
         let Some(base) = base_name(found.address) else { continue };
         let mut kind = found.kind(&base);
         // Without a way to see it, it is a word in a path and no thing; where a kind is called so, it is one of those.
@@ -122,7 +168,9 @@ fn base_name(address: &[Segment]) -> Option<String> {
             bare.to_owned()
         }
     };
-    let odd = word.starts_with("by_") || ["id", "by", "name", "slug", "me", "search", "key"].contains(&word.as_str());
+    let odd = word.starts_with("by_")
+        || words::is_verb(&word) && before.last().and_then(Segment::fixed) == Some(&word)
+        || ["id", "by", "name", "slug", "me", "search", "key"].contains(&word.as_str());
     (!odd).then_some(word)
 }
 
@@ -159,16 +207,22 @@ impl<'a> Found<'a> {
         let collection = self.address.iter().rev().nth(1).and_then(Segment::fixed).unwrap_or_default();
         let place = self.address.len() - 1;
         let own: Vec<&Object> = self.at.iter().flat_map(|operation| body::objects(&operation.sample.output)).collect();
-        let listed: Vec<&Object> = self.of_all.iter().flat_map(|operation| body::objects(&operation.sample.output)).collect();
+        let listed: Vec<&Object> =
+            self.of_all.iter().flat_map(|operation| body::objects(&operation.sample.output)).collect();
         kind.id = self.at.iter().find_map(|operation| {
             let sent = operation.sample.path.get(place).filter(|_| operation.sample.recorded)?;
             let sent = percent_encoding::percent_decode_str(sent).decode_utf8_lossy();
             body::id_seen(&body::objects(&operation.sample.output), &sent).or_else(|| body::id_seen(&listed, &sent))
         });
         if kind.id.is_none() {
-            let is_number = self.at.iter().filter_map(|operation| operation.sample.path.get(place)).any(|sent| sent.parse::<u64>().is_ok());
+            let is_number = self
+                .at
+                .iter()
+                .filter_map(|operation| operation.sample.path.get(place))
+                .any(|sent| sent.parse::<u64>().is_ok());
             let objects = if own.is_empty() { &listed } else { &own };
-            kind.id = body::id_meant(objects, base, parameter, is_number).or_else(|| body::id_meant(&listed, base, parameter, is_number));
+            kind.id = body::id_meant(objects, base, parameter, is_number)
+                .or_else(|| body::id_meant(&listed, base, parameter, is_number));
         }
         let Some(id) = kind.id.clone() else { return self.with_sent(kind, &[]) };
         let mut shown: Vec<&Object> = Vec::new();
@@ -176,7 +230,10 @@ impl<'a> Found<'a> {
             let is_list = operation.segments.len() == place;
             let output = &operation.sample.output;
             let sent = operation.sample.path.get(place).filter(|_| operation.sample.recorded && !is_list);
-            if is_list && let Some((path, object)) = body::many(output, base, collection, &id) {
+            if is_list
+                && operation.method == "GET"
+                && let Some((path, object)) = body::many(output, base, collection, &id)
+            {
                 kind.many.push(path);
                 shown.push(object);
             } else if (!is_list || operation.method == "POST")
@@ -192,7 +249,8 @@ impl<'a> Found<'a> {
     /// What requests say of it: they may hold a name where no answer does.
     fn with_sent(&self, mut kind: Kind, shown: &[&Object]) -> Kind {
         let writes = |operation: &&&Operation| ["POST", "PUT", "PATCH"].contains(&operation.method.as_str());
-        let inputs: Vec<&Value> = self.of_all.iter().chain(&self.at).filter(writes).map(|operation| &operation.sample.input).collect();
+        let inputs: Vec<&Value> =
+            self.of_all.iter().chain(&self.at).filter(writes).map(|operation| &operation.sample.input).collect();
         kind.label = body::name_field(shown, &kind.name);
         if kind.label.is_none() {
             let told: Vec<&Object> = inputs.iter().flat_map(|input| body::objects(input)).collect();
@@ -201,8 +259,16 @@ impl<'a> Found<'a> {
         if let Some(label) = &kind.label {
             kind.sent = inputs.iter().find_map(|input| body::sent(input, &kind.name, label));
             let said = shown.iter().find_map(|object| object.get(label)).and_then(Value::as_str);
-            kind.example = said.filter(|text| *text != described::SOME_TEXT && !text.is_empty()).map(clean::text).unwrap_or_default();
+            kind.example = said
+                .filter(|text| *text != described::SOME_TEXT && !text.is_empty())
+                .map(clean::text)
+                .unwrap_or_default();
         }
+        let makes = self.of_all.iter().any(|operation| operation.method == "POST");
+        let is = |method: &str| self.at.iter().any(|operation| operation.method == method);
+        let parameters = self.address.iter().filter(|segment| segment.parameter().is_some()).count();
+        kind.member =
+            !makes && !is("PATCH") && !is("POST") && (is("PUT") || !is("GET") && is("DELETE")) && parameters > 1;
         let edits = |operation: &&Operation| operation.method != "GET" && operation.method != "HEAD";
         let looks = self.at.iter().any(|operation| operation.method == "GET");
         kind.fetch = looks && (self.at.iter().any(edits) || self.below > 0) && kind.id.is_some();
@@ -251,7 +317,8 @@ pub(super) fn example(kind: &str, label: &str) -> String {
 
 /// Other routes that show things of a kind: `/search/documents`, `/orgs/{org}/repos`, `/me`.
 fn learn(operations: &[Operation], kinds: &mut [Kind]) {
-    let standing: BTreeSet<String> = kinds.iter().flat_map(|kind| [shape(&kind.address), shape(kind.collection())]).collect();
+    let standing: BTreeSet<String> =
+        kinds.iter().flat_map(|kind| [shape(&kind.address), shape(kind.collection())]).collect();
     for operation in operations.iter().filter(|operation| operation.method == "GET" || !operation.changes()) {
         if operation.method != "GET" || standing.contains(&shape(&operation.segments)) {
             continue;
@@ -264,23 +331,26 @@ fn learn(operations: &[Operation], kinds: &mut [Kind]) {
         let own = matches!(name.as_str(), "me" | "self" | "user" | "profile" | "whoami" | "current");
         let above = at.checked_sub(1).and_then(|at| operation.segments.get(at)).and_then(Segment::fixed);
         let above = above.and_then(words::name_of).map(|word| words::singular(&word));
-        let wished = if own && above.is_none() || name == "me" && !kinds.iter().any(|kind| Some(&kind.name) == above.as_ref()) {
-            "user".to_owned()
-        } else if own || ["search", "all", "list", "recent"].contains(&name.as_str()) {
-            above.unwrap_or_default()
-        } else {
-            name
-        };
+        let wished =
+            if own && above.is_none() || name == "me" && !kinds.iter().any(|kind| Some(&kind.name) == above.as_ref()) {
+                "user".to_owned()
+            } else if own || ["search", "all", "list", "recent"].contains(&name.as_str()) {
+                above.unwrap_or_default()
+            } else {
+                name
+            };
         let Some(kind) = kinds.iter_mut().find(|kind| kind.name == wished && !kind.known) else { continue };
         let Some(id) = kind.id.clone() else { continue };
         let output = &operation.sample.output;
         let label = kind.label.clone().unwrap_or_else(|| "name".to_owned());
-        let usual = |paths: &[String], other: String| if paths.is_empty() { vec![other, ".".to_owned()] } else { paths.to_vec() };
+        let usual = |paths: &[String], other: String| {
+            if paths.is_empty() { vec![other, ".".to_owned()] } else { paths.to_vec() }
+        };
         let one = body::one(output, &kind.name, &id, None).filter(|(_, object)| object.contains_key(&label));
         let many = body::many(output, &kind.name, "", &id).filter(|(_, object)| object.contains_key(&label));
         let fits = one.is_some_and(|(path, _)| usual(&kind.one, kind.name.clone()).contains(&path))
             || many.is_some_and(|(path, _)| usual(&kind.many, format!("{}s", kind.name)).contains(&path));
-        if fits && kind.learn.len() < 12 {
+        if fits && kind.learn.len() < 6 {
             kind.learn.push(text(&operation.segments));
         }
     }

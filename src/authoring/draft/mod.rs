@@ -6,6 +6,7 @@
 
 mod actions;
 mod body;
+mod calls;
 mod clean;
 mod described;
 mod example;
@@ -17,7 +18,7 @@ mod route;
 mod words;
 mod write;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::coverage;
@@ -26,6 +27,8 @@ use crate::exchange::Exchange;
 use crate::problem::SourceFile;
 use crate::rules::{Cover, RuleSet};
 use actions::Standing;
+use calls::Called;
+use kinds::Kind;
 use route::Operation;
 use write::Drafted;
 
@@ -60,36 +63,47 @@ pub struct Current<'a> {
 /// Drafts rules for a description.
 pub fn of_description(description: &Description, current: &Current<'_>) -> Draft {
     let (operations, odd) = described::operations(description);
-    draft(operations, odd, current)
+    draft(operations, odd, current, |_| Called::default())
 }
 
 /// Drafts rules for a recording.
 pub fn of_exchanges(exchanges: &[Exchange], current: &Current<'_>) -> Draft {
-    let recorded = recorded::operations(exchanges, &HashSet::new());
-    Draft { elsewhere: recorded.elsewhere, ..draft(recorded.operations, recorded.odd, current) }
+    let (taken, endpoints) = calls::places(exchanges);
+    let recorded = recorded::operations(exchanges, &taken);
+    let calls = |kinds: &[Kind]| calls::called(exchanges, &endpoints, current.rules, kinds);
+    Draft { elsewhere: recorded.elsewhere, ..draft(recorded.operations, recorded.odd, current, calls) }
 }
 
-fn draft(mut operations: Vec<Operation>, odd: Vec<String>, current: &Current<'_>) -> Draft {
+fn draft(
+    mut operations: Vec<Operation>,
+    odd: Vec<String>,
+    current: &Current<'_>,
+    calls: impl FnOnce(&[Kind]) -> Called,
+) -> Draft {
     route::normalise(&mut operations);
     let known: Vec<(String, Vec<String>)> = current.rules.map(known_kinds).unwrap_or_default();
     let kinds = kinds::kinds(&operations, &known);
     let keys: BTreeSet<String> =
         current.rules.map(|rules| rules.actions().map(|action| action.key.to_string()).collect()).unwrap_or_default();
-    let is_unmapped = |operation: &&Operation| {
-        let cover = |rules: &RuleSet| match rules.covers(&operation.method, &operation.sent()) {
-            Cover::Unmapped => coverage::cover(rules, &operation.method, &route::text(&operation.segments)),
-            cover => cover,
-        };
-        operation.changes() && current.rules.is_none_or(|rules| cover(rules) == Cover::Unmapped)
-    };
-    let unmapped: Vec<&Operation> = operations.iter().filter(is_unmapped).collect();
-    let routes = unmapped.len() + odd.len();
+    let unmapped: Vec<&Operation> =
+        operations.iter().filter(|operation| is_unmapped(operation, current.rules)).collect();
+    let mut routes = unmapped.len() + odd.len();
     let standing = Standing::of(&kinds);
     let made = actions::actions(unmapped.into_iter(), &standing, keys);
-    let mut drafted = Drafted { kinds: kinds.clone(), actions: made.actions, ignores: made.ignores, out: Vec::new() };
+    let called = calls(&kinds);
+    routes += called.actions.len() + called.ignores.len() + called.silent.len();
+    let mut drafted =
+        Drafted { kinds: kinds.clone(), actions: made.actions, ignores: made.ignores, ..Drafted::default() };
+    drafted.kinds.extend(called.kinds);
+    drafted.actions.extend(called.actions);
+    for (ignore, endpoint) in called.ignores {
+        drafted.endpoints.insert(ignore.when.clone(), endpoint);
+        drafted.ignores.push(ignore);
+    }
     let files = prove::prove(&mut drafted, if current.rules.is_some() { current.files } else { &[] });
+    let silent = made.silent.into_iter().chain(called.silent);
     let mut left_out = drafted.out.clone();
-    left_out.extend(made.silent.into_iter().map(|route| (route, "nothing in it says what it does".to_owned())));
+    left_out.extend(silent.map(|route| (route, "nothing in it says what it does".to_owned())));
     left_out.extend(odd.into_iter().map(|route| (route, "no template can say its path".to_owned())));
     left_out.iter_mut().for_each(|(route, why)| {
         for text in [route, why] {
@@ -108,8 +122,20 @@ fn draft(mut operations: Vec<Operation>, odd: Vec<String>, current: &Current<'_>
     }
 }
 
+/// Whether an operation changes something and no rule stands there.
+fn is_unmapped(operation: &Operation, rules: Option<&RuleSet>) -> bool {
+    let Some(rules) = rules else { return operation.changes() };
+    let by_sample = rules.covers(&operation.method, &operation.sent());
+    operation.changes()
+        && by_sample == Cover::Unmapped
+        && coverage::cover(rules, &operation.method, &route::text(&operation.segments)) == Cover::Unmapped
+}
+
 /// The kinds of the current rules: names, and the shapes of their addresses.
 fn known_kinds(rules: &RuleSet) -> Vec<(String, Vec<String>)> {
     let shape = |address: &str| route::segments_of(address).map(|segments| route::shape(&segments));
-    rules.kinds().map(|(name, addresses)| (name.to_owned(), addresses.iter().filter_map(|one| shape(one)).collect())).collect()
+    rules
+        .kinds()
+        .map(|(name, addresses)| (name.to_owned(), addresses.iter().filter_map(|one| shape(one)).collect()))
+        .collect()
 }

@@ -2,7 +2,7 @@
 //! the path, else from method and path.
 
 use super::kinds::Kind;
-use super::words::{self, imperative, past};
+use super::words::{self, past};
 
 /// Longer summaries are no titles.
 const LONGEST: usize = 72;
@@ -10,8 +10,9 @@ const LONGEST: usize = 72;
 const UNDONE: &str = " archive assign ban block bookmark favorite flag follow freeze hide like link lock mark mount mute pin \
 publish share star subscribe suspend tag watch ";
 /// What a summary ends with that no sentence needs.
-const CUTS: [&str; 12] =
-    [" using ", " via ", " by ", " based on ", " in order ", " so that ", " that ", " which ", " with the ", " if ", " when ", " from the "];
+const CUTS: [&str; 6] = [" using ", " via ", " by ", " based on ", " in order ", " from the "];
+/// What makes a summary more than a sentence with one verb.
+const WINDING: [&str; 6] = [" that ", " which ", " if ", " when ", " and ", " so "];
 
 /// What was done, as a sentence and as a title.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,12 +69,16 @@ impl About<'_> {
     }
 
     /// The sentence that method and path give.
-    pub(super) fn from_path(&self) -> Option<Phrase> {
+    pub(super) fn told_by_path(&self) -> Option<Phrase> {
         let last = self.behind.last()?;
         let own = words::words(last);
-        let verb = own.first().filter(|verb| words::is_verb(verb) && !words::is_plural(last) && self.value.is_none());
-        if let Some(verb) = verb {
-            return Some(self.done(verb, own.get(1..).unwrap_or_default()));
+        if is_own(last) {
+            return Some(self.of_oneself());
+        }
+        if let Some((verb, length)) = words::verb_of(&own).filter(|(verb, _)| {
+            words::is_verb(verb) && own.contains(verb) && !words::is_plural(last) && self.value.is_none()
+        }) {
+            return Some(self.done(&verb, own.get(length..).unwrap_or_default()));
         }
         let noun = match &self.value {
             Some((noun, value)) => format!("{noun} {value}").trim().to_owned(),
@@ -88,6 +93,23 @@ impl About<'_> {
             ("PUT", None, Some(_)) => Phrase::new("set", &self.with_owner(&noun, "of")),
             _ => Phrase::new("edit", &self.with_owner(&noun, "of")),
         })
+    }
+
+    /// What one does to what is one's own: `/users/@me`.
+    fn of_oneself(&self) -> Phrase {
+        let verb = match self.method {
+            "POST" => "add",
+            "DELETE" => "delete",
+            _ => "edit",
+        };
+        let before = self.behind.iter().rev().nth(1).and_then(|word| words::name_of(word));
+        match before {
+            Some(noun) => {
+                let noun = words::singular(&noun).replace('_', " ");
+                Phrase::new(verb, &self.with_owner(&format!("own {noun}"), "of"))
+            }
+            None => Phrase::new(if self.method == "PUT" { "add" } else { verb }, &self.with_owner("own", "")),
+        }
     }
 
     /// A verb in the path: `publish`, `reset-password`, `mark-as-read`.
@@ -113,7 +135,7 @@ impl About<'_> {
     }
 
     /// The sentence that a summary gives: `Lock an issue` → `Locked issue {{ issue }}`.
-    pub(super) fn from_summary(&self, summary: &str) -> Option<Phrase> {
+    pub(super) fn told_by_summary(&self, summary: &str) -> Option<Phrase> {
         let mut text = summary.trim();
         for cut in ['(', ',', ';', '.', ':', '\n', '[', '<'] {
             text = text.split(cut).next().unwrap_or_default();
@@ -125,32 +147,46 @@ impl About<'_> {
             }
         }
         let fits = |letter: char| letter.is_ascii_alphanumeric() || " -'/&".contains(letter);
-        if text.len() > LONGEST || !text.chars().all(fits) {
+        if text.len() > LONGEST || !text.chars().all(fits) || WINDING.iter().any(|word| text.contains(word)) {
             return None;
         }
-        let mut words = text.split_whitespace();
-        let verb = imperative(words.next()?)?;
-        let rest: Vec<&str> = words.filter(|word| !["a", "an", "the", "one", "new", "existing", "specified", "given"].contains(&word.to_lowercase().as_str())).collect();
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let (verb, length) = words::verb_of(&words)?;
+        let rest: Vec<&str> = words
+            .iter()
+            .skip(length)
+            .map(String::as_str)
+            .filter(|word| !self.is_owners(word))
+            .filter(|word| {
+                !["a", "an", "the", "one", "new", "existing", "specified", "given"]
+                    .contains(&word.to_lowercase().as_str())
+            })
+            .collect();
         let capitals = rest.iter().filter(|word| word.starts_with(|letter: char| letter.is_ascii_uppercase())).count();
         let is_title = capitals * 2 > rest.len();
-        let rest: Vec<String> = rest.iter().map(|word| if is_title { lowered(word) } else { (*word).to_owned() }).collect();
+        let rest: Vec<String> =
+            rest.iter().map(|word| if is_title { lowered(word) } else { (*word).to_owned() }).collect();
         if rest.len() > 10 || rest.is_empty() && self.owner.is_none() {
             return None;
         }
         Some(Phrase::new(&verb, &self.placed(rest)))
     }
 
+    /// `channel's`, where it is the channel's anyway.
+    fn is_owners(&self, word: &str) -> bool {
+        let bare = word.strip_suffix("'s").or_else(|| word.strip_suffix("s'"));
+        bare.zip(self.owner)
+            .is_some_and(|(bare, kind)| is_same(bare, kind.words().rsplit(' ').next().unwrap_or_default()))
+    }
+
     /// Puts the owner's name and the value behind their words.
     fn placed(&self, mut rest: Vec<String>) -> String {
         let find = |rest: &[String], noun: &str| rest.iter().rposition(|word| is_same(word, noun));
-        let mut value_stands = self.value.is_none();
         if let Some((noun, value)) = &self.value {
             let last = noun.rsplit(' ').next().unwrap_or(noun);
-            if let Some(at) = find(&rest, last).filter(|_| !value.is_empty()) {
-                if let Some(word) = rest.get_mut(at) {
-                    *word = format!("{} {value}", words::singular(word));
-                }
-                value_stands = true;
+            let at = find(&rest, last).filter(|_| !value.is_empty());
+            if let Some(word) = at.and_then(|at| rest.get_mut(at)) {
+                *word = format!("{} {value}", words::singular(word));
             }
         }
         let Some(owner) = self.owner else { return rest.join(" ") };
@@ -169,17 +205,20 @@ impl About<'_> {
                 }
                 format!("{} of {}", rest.join(" "), self.owner().unwrap_or_default())
             }
-            None => {
-                let _ = value_stands;
-                self.with_owner(&rest.join(" "), joint(&rest))
-            }
+            None => self.with_owner(&rest.join(" "), joint(&rest)),
         }
     }
 }
 
+/// Whether a word means whoever asks.
+pub(super) fn is_own(word: &str) -> bool {
+    ["me", "@me", "self", "~", "current", "@self"].contains(&word)
+}
+
 /// Whether a word goes on with what stands before it: no preposition, no `as`.
 fn is_noun(word: Option<&String>) -> bool {
-    let small = ["as", "to", "of", "from", "for", "in", "on", "into", "with", "and", "at", "by", "or", "out", "up", "off"];
+    let small =
+        ["as", "to", "of", "from", "for", "in", "on", "into", "with", "and", "at", "by", "or", "out", "up", "off"];
     word.is_some_and(|word| !small.contains(&word.as_str()))
 }
 
@@ -191,7 +230,10 @@ fn joint(rest: &[String]) -> &'static str {
 fn is_same(word: &str, noun: &str) -> bool {
     let word = words::singular(&word.to_lowercase());
     let (short, long) = if word.len() < noun.len() { (word.as_str(), noun) } else { (noun, word.as_str()) };
-    word == noun || short.len() >= 3 && long.starts_with(short) && ["repo", "org", "app", "config", "env", "doc"].contains(&short)
+    word == noun
+        || short.len() >= 3
+            && long.starts_with(short)
+            && ["repo", "org", "app", "config", "env", "doc"].contains(&short)
 }
 
 /// A word of a title in lower case; an abbreviation stays.
@@ -213,17 +255,22 @@ mod tests {
     fn a_path_gives_a_sentence() {
         let issue = Kind { name: "issue".to_owned(), ..Kind::default() };
         let told = |method: &str, behind: &[&str], value: Option<(&str, &str)>| {
-            about(method, Some(&issue), behind, value).from_path().unwrap().message
+            about(method, Some(&issue), behind, value).told_by_path().unwrap().message
         };
         assert_eq!(told("POST", &["publish"], None), "Published issue {{ issue }}");
         assert_eq!(told("DELETE", &["lock"], None), "Unlocked issue {{ issue }}");
         assert_eq!(told("POST", &["labels"], None), "Added labels to issue {{ issue }}");
-        assert_eq!(told("DELETE", &["labels"], Some(("label", "{{ label }}"))), "Removed label {{ label }} from issue {{ issue }}");
+        assert_eq!(
+            told("DELETE", &["labels"], Some(("label", "{{ label }}"))),
+            "Removed label {{ label }} from issue {{ issue }}"
+        );
         assert_eq!(told("PUT", &["subscription"], None), "Set subscription of issue {{ issue }}");
         assert_eq!(told("POST", &["mark-as-read"], None), "Marked issue {{ issue }} as read");
         assert_eq!(told("POST", &["reset_password"], None), "Reset password of issue {{ issue }}");
-        let alone = |method: &str, behind: &[&str]| about(method, None, behind, None).from_path().unwrap();
+        let alone = |method: &str, behind: &[&str]| about(method, None, behind, None).told_by_path().unwrap();
         assert_eq!(alone("POST", &["documents", "import"]).message, "Imported documents");
+        assert_eq!(alone("PATCH", &["users", "@me"]).message, "Edited own user");
+        assert_eq!(alone("POST", &["messages", "bulk-delete"]).message, "Deleted messages");
         assert_eq!(alone("PUT", &["settings"]).message, "Edited settings");
         assert_eq!(alone("POST", &["uploads"]).title, "create upload");
     }
@@ -231,11 +278,14 @@ mod tests {
     #[test]
     fn a_summary_gives_a_better_one() {
         let issue = Kind { name: "issue".to_owned(), ..Kind::default() };
-        let told = |summary: &str| about("PUT", Some(&issue), &["x"], None).from_summary(summary).map(|phrase| phrase.message);
+        let told = |summary: &str| {
+            about("PUT", Some(&issue), &["x"], None).told_by_summary(summary).map(|phrase| phrase.message)
+        };
         assert_eq!(told("Lock an issue").as_deref(), Some("Locked issue {{ issue }}"));
         assert_eq!(told("Adds labels to the issue.").as_deref(), Some("Added labels to issue {{ issue }}"));
         assert_eq!(told("Set Custom Fields For Issue").as_deref(), Some("Set custom fields for issue {{ issue }}"));
         assert_eq!(told("Remove sub-issue").as_deref(), Some("Removed sub-issue of issue {{ issue }}"));
+        assert_eq!(told("Update the issue's privacy").as_deref(), Some("Updated privacy of issue {{ issue }}"));
         assert_eq!(told("{{ x }}\n\"]"), None);
         assert_eq!(told("Deine Aufgabe"), None);
     }

@@ -18,8 +18,9 @@ const DEPTH: usize = 6;
 /// A body of more than this is not looked at: copies end there.
 const LARGEST: usize = 256 * 1024;
 /// Endings of what a page is made of.
-const ASSETS: [&str; 14] =
-    [".js", ".css", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".woff", ".woff2", ".ttf", ".webp", ".html"];
+const ASSETS: [&str; 14] = [
+    ".js", ".css", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".woff", ".woff2", ".ttf", ".webp", ".html",
+];
 
 /// What a recording gives.
 #[derive(Default)]
@@ -61,7 +62,7 @@ pub(super) fn operations(exchanges: &[Exchange], taken: &HashSet<usize>) -> Reco
         let sample = sample(exchange, output, path);
         let worth = worth(&sample);
         let key = (method.clone(), super::route::shape(&segments));
-        let operation = Operation { method, segments, summary: String::new(), name: String::new(), sample };
+        let operation = Operation { method, segments, summary: String::new(), sample };
         match best.get_mut(&key) {
             Some(known) if known.0 >= worth => {}
             Some(known) => *known = (worth, operation),
@@ -128,7 +129,10 @@ fn ids_in_answers(looked: &[(&Exchange, Value)]) -> HashSet<(String, String)> {
 
 fn folded(path: &str) -> String {
     let path = path.trim_end_matches('/');
-    path.split('/').map(|segment| if fold(segment).starts_with('{') { "{}" } else { segment }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|segment| if fold(segment).starts_with('{') { "{}" } else { segment })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The template of a path and its segments as they were sent, without secrets.
@@ -140,12 +144,19 @@ fn template(path: &str, known: &HashSet<(String, String)>) -> Option<(Vec<Segmen
         let text = percent_decode_str(part).decode_utf8().ok()?.into_owned();
         let is_id = fold(part).starts_with('{')
             || text.contains(['{', '}'])
-            || known.contains(&(before.clone(), text.clone())) && segments.last().is_some_and(|last| matches!(last, Segment::Fixed(_)));
+            || known.contains(&(before.clone(), text.clone()))
+                && segments.last().is_some_and(|last| matches!(last, Segment::Fixed(_)));
         if is_id {
             let workspace = ["workspaces", "orgs", "organizations", "tenants"].contains(&collection.as_str());
             let singular = words::name_of(&words::singular(&collection)).unwrap_or_else(|| "id".to_owned());
             let first = used.iter().all(|name| name == "workspace");
-            let wished = if workspace { "workspace" } else if first { "id" } else { singular.as_str() };
+            let wished = if workspace {
+                "workspace"
+            } else if first {
+                "id"
+            } else {
+                singular.as_str()
+            };
             let numbered = (2..50).map(|number| format!("{wished}_{number}"));
             let name = std::iter::once(wished.to_owned()).chain(numbered).find(|name| !used.contains(name))?;
             used.insert(name.clone());

@@ -32,8 +32,6 @@ pub(super) struct Operation {
     pub(super) segments: Vec<Segment>,
     /// What the description calls it: "Publish a document".
     pub(super) summary: String,
-    /// Its name there: `publishDocument`.
-    pub(super) name: String,
     pub(super) sample: Sample,
 }
 
@@ -250,8 +248,12 @@ mod tests {
             .iter()
             .filter_map(|route| {
                 let (method, path) = route.split_once(' ')?;
-                let (summary, name) = (String::new(), String::new());
-                Some(Operation { method: method.into(), segments: segments_of(path)?, summary, name, sample: Sample::default() })
+                Some(Operation {
+                    method: method.into(),
+                    segments: segments_of(path)?,
+                    summary: String::new(),
+                    sample: Sample::default(),
+                })
             })
             .collect();
         normalise(&mut operations);
@@ -271,7 +273,12 @@ mod tests {
                 "POST /x//y",
                 "POST /{a}{b}",
             ]),
-            ["GET /beds/{bed_id}", "PUT /beds/{bed_id}", "DELETE /beds/{bed_id}/plants/{plant}", "POST /files/{name}.json"]
+            [
+                "GET /beds/{bed_id}",
+                "PUT /beds/{bed_id}",
+                "DELETE /beds/{bed_id}/plants/{plant}",
+                "POST /files/{name}.json"
+            ]
         );
     }
 

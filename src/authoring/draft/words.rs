@@ -3,7 +3,7 @@
 //! Small tables and the usual rules; what they get wrong is a word in a draft that a person reads anyway.
 
 /// Verbs whose past is not made by the rules.
-const IRREGULAR: [(&str, &str); 66] = [
+const IRREGULAR: [(&str, &str); 64] = [
     ("begin", "began"),
     ("bind", "bound"),
     ("bring", "brought"),
@@ -52,10 +52,8 @@ const IRREGULAR: [(&str, &str); 66] = [
     ("send", "sent"),
     ("set", "set"),
     ("shut", "shut"),
-    ("sign", "signed"),
     ("speak", "spoke"),
     ("split", "split"),
-    ("start", "started"),
     ("take", "took"),
     ("teach", "taught"),
     ("tell", "told"),
@@ -80,20 +78,20 @@ const DOUBLING: [&str; 22] = [
 
 /// Verbs as they stand in paths and summaries.
 const VERBS: &str = " abort accept acknowledge acquire activate add adjust advance allow analyze annotate answer append apply approve \
-archive assign associate attach authenticate authorize backup ban begin bind block book bookmark boost build bulk buy cancel capture \
-change charge check checkout claim clean cleanup clear clone close collect combine commit compact complete compress confirm connect \
+archive assign associate attach authenticate authorize backup ban begin bind block book bookmark boost build buy cancel capture \
+change charge check checkout claim clean cleanup clear clone close collect combine commit compact complete compress confirm connect consume \
 convert copy create crosspost deactivate deauthorize decline decrypt delete demote deny deploy deprovision deprecate destroy detach \
 disable disassociate disconnect dismiss dispatch disable discard dissociate download drain drop duplicate edit eject empty enable \
 encrypt end endorse enroll erase escalate evict execute expand expire export extend fail favorite fetch finalize finish flag flush \
 follow force forget fork freeze generate give grant hide hold ignore impersonate import increase decrease increment decrement \
-initialize initiate insert install instantiate interrupt invalidate invite invoke issue join kick kill label launch leave like link \
+initialize initiate insert install instantiate interrupt invalidate invite invoke join kick kill label launch leave like link \
 list load lock log make map mark merge migrate mint modify move mute notify open order override overwrite patch pause pay perform pin \
 ping play post prepare preserve process promote provision prune publish pull purge push put quarantine queue raise rate react \
-reactivate read reassign rebuild receive recalculate record recover redeem redeliver redeploy refresh refund regenerate register \
+reactivate read reassign rebuild receive recalculate record recover recycle redeem redeliver redeploy refresh refund regenerate register \
 reindex reinstall reject release reload remap remove rename renew reopen reorder repair replace reply report reprocess request \
 require rerun resend reserve reset resize resolve restart restore restrict resubmit resume resync retire retrieve retry return reuse \
 revert review revise revoke rewind roll rollback rotate run save scale scan schedule seal select send set share ship shrink shut \
-shutdown sign skip snooze split star start stop store submit subscribe suspend swap switch sync synchronize tag take terminate \
+shutdown sign skip snooze split star start stop store submit subscribe suspend swap switch sync synchronize tag take terminate test \
 toggle touch track transfer transform transition translate trash trigger truncate unarchive unassign unban unbind unblock unbookmark \
 undelete undo unenroll unfavorite unfollow unfreeze unhide uninstall unlike unlink unlock unmark unmerge unmount mount unmute unpair \
 pair unpause unpin unpublish unregister unreserve unseal unset unshare unstar unsubscribe unsuspend untag update upgrade downgrade \
@@ -147,7 +145,8 @@ pub(super) fn past(verb: &str) -> String {
             let ends = length >= 3 && !is_vowel(length - 1) && is_vowel(length - 2) && !is_vowel(length - 3);
             let vowels = (0..length).filter(|at| is_vowel(*at)).count();
             let stem = ["un", "re"].iter().find_map(|before| verb.strip_prefix(before)).unwrap_or(verb);
-            let short = vowels == 1 || stem.len() < verb.len() && stem.chars().filter(|l| "aeiou".contains(*l)).count() == 1;
+            let short =
+                vowels == 1 || stem.len() < verb.len() && stem.chars().filter(|l| "aeiou".contains(*l)).count() == 1;
             let doubles = ends && !"wxyh".contains(*last) && (short && stem.len() <= 4) || DOUBLING.contains(&verb);
             if doubles { format!("{verb}{last}ed") } else { format!("{verb}ed") }
         }
@@ -162,11 +161,18 @@ pub(super) fn imperative(word: &str) -> Option<String> {
         return Some(word);
     }
     let stems = [("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e")];
-    let found = stems.iter().find_map(|(end, instead)| {
+    stems.iter().find_map(|(end, instead)| {
         let stem = format!("{}{instead}", word.strip_suffix(end)?);
         known(&stem).then_some(stem)
-    });
-    found
+    })
+}
+
+/// The verb that words begin with, and how many of them it took: `bulk delete` is `delete`.
+pub(super) fn verb_of(words: &[String]) -> Option<(String, usize)> {
+    let more = ["bulk", "batch", "mass", "multi"];
+    let skipped = words.iter().take_while(|word| more.contains(&word.to_lowercase().as_str())).count();
+    let verb = imperative(words.get(skipped)?)?;
+    Some((verb, skipped + 1))
 }
 
 /// Words without a singular of their own, or with an odd one.
@@ -216,7 +222,7 @@ fn singular_of(word: &str) -> String {
     let cut = |end: &str, instead: &str| {
         word.strip_suffix(end).filter(|stem| stem.len() > 1).map(|stem| format!("{stem}{instead}"))
     };
-    if ["ss", "us", "is", "os"].iter().any(|end| word.ends_with(end)) && !word.ends_with("menus") {
+    if ["ss", "us", "sis", "xis", "os"].iter().any(|end| word.ends_with(end)) && !word.ends_with("menus") {
         return if word.ends_with("os") { cut("s", "").unwrap_or_else(|| word.to_owned()) } else { word.to_owned() };
     }
     cut("ies", "y")
@@ -342,6 +348,7 @@ mod tests {
             ("databases", "database"),
             ("boxes", "box"),
             ("issue_comments", "issue_comment"),
+            ("emojis", "emoji"),
             ("videos", "video"),
             ("analysis", "analysis"),
         ] {

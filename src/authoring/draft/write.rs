@@ -16,8 +16,19 @@ const LARGE: usize = 30;
 /// What a part needs to be a file of its own.
 const ENOUGH: usize = 4;
 /// First words of a file that its own keys have.
-const RESERVED: [&str; 11] =
-    ["kind", "action", "identity", "category", "prefix", "graphql", "rpc", "in_workspace", "guarantee", "failures", "ignore"];
+const RESERVED: [&str; 11] = [
+    "kind",
+    "action",
+    "identity",
+    "category",
+    "prefix",
+    "graphql",
+    "rpc",
+    "in_workspace",
+    "guarantee",
+    "failures",
+    "ignore",
+];
 
 /// Everything that is drafted; what failed is taken out of it.
 #[derive(Default)]
@@ -25,6 +36,8 @@ pub(super) struct Drafted {
     pub(super) kinds: Vec<Kind>,
     pub(super) actions: Vec<Action>,
     pub(super) ignores: Vec<Ignore>,
+    /// The endpoints of calls that are ignored, by their routes.
+    pub(super) endpoints: BTreeMap<String, (&'static str, String)>,
     /// What was taken out: the route or name, and why.
     pub(super) out: Vec<(String, String)>,
 }
@@ -59,12 +72,17 @@ impl Drafted {
         let mut places: Vec<(Vec<String>, Item, usize)> = Vec::new();
         let used = self.used_kinds();
         for (at, kind) in self.kinds.iter().enumerate().filter(|(_, kind)| !kind.known && used.contains(&kind.name)) {
-            let place = kind.address.iter().filter_map(|segment| segment.fixed().map(str::to_owned)).collect();
+            let mut place: Vec<String> =
+                kind.address.iter().filter_map(|segment| segment.fixed().map(str::to_owned)).collect();
+            if place.is_empty() {
+                place.push(words::plural(&kind.name));
+            }
             places.push((place, Item::Kind(at), at));
         }
         places.extend(self.actions.iter().enumerate().map(|(at, action)| (action.place.clone(), Item::Action(at), at)));
         places.extend(self.ignores.iter().enumerate().map(|(at, ignore)| (ignore.place.clone(), Item::Top, at)));
-        let names = names_of(&places.iter().map(|(place, _, _)| place.as_slice()).collect::<Vec<_>>(), self.has_workspace());
+        let names =
+            names_of(&places.iter().map(|(place, _, _)| place.as_slice()).collect::<Vec<_>>(), self.has_workspace());
         for ((_, item, at), name) in places.iter().zip(names) {
             let holds = files.entry(name).or_default();
             match item {
@@ -86,7 +104,7 @@ impl Drafted {
         for action in &self.actions {
             let kinds = self.kinds.iter().map(|kind| kind.name.as_str());
             for name in kinds.filter(|name| {
-                action.resource == *name && action.endpoint.is_none()
+                action.resource == *name
                     || action.message.contains(&format!("{{{{ {name} }}}}"))
                     || action.with.iter().any(|(with, _)| with == name)
                     || action.target.as_ref().is_some_and(|target| target.kind == *name)
@@ -114,9 +132,11 @@ impl Drafted {
     /// The paths that a file names as its own.
     fn routes(&self, holds: &Holds) -> Vec<String> {
         let kinds = holds.kinds.iter().filter_map(|at| Some(route::text(&self.kinds.get(*at)?.address)));
+        let kinds = kinds.filter(|path| !path.is_empty());
         let actions = holds.actions.iter().filter_map(|at| self.actions.get(*at)).flat_map(|action| &action.when);
         let ignores = holds.ignores.iter().filter_map(|at| Some(&self.ignores.get(*at)?.when));
-        let path = |when: &String| when.split_once(' ').map(|(_, path)| path.to_owned()).filter(|path| path.starts_with('/'));
+        let path =
+            |when: &String| when.split_once(' ').map(|(_, path)| path.to_owned()).filter(|path| path.starts_with('/'));
         kinds.chain(actions.chain(ignores).filter_map(path)).collect()
     }
 
@@ -126,8 +146,10 @@ impl Drafted {
         if !prefix.is_empty() {
             text.push_str(&line("prefix", prefix));
         }
-        let endpoints: BTreeSet<&(&str, String)> =
+        let mut endpoints: BTreeSet<&(&str, String)> =
             holds.actions.iter().filter_map(|at| self.actions.get(*at)?.endpoint.as_ref()).collect();
+        let of_ignores = holds.ignores.iter().filter_map(|at| self.ignores.get(*at));
+        endpoints.extend(of_ignores.filter_map(|ignore| self.endpoints.get(&ignore.when)));
         for (sort, path) in endpoints {
             text.push_str(&line(sort, path));
         }
@@ -135,7 +157,9 @@ impl Drafted {
             .ignores
             .iter()
             .filter_map(|at| self.ignores.get(*at))
-            .map(|ignore| format!("{{ when = {}, why = {} }}", quoted(&relative(&ignore.when, prefix)), quoted(&ignore.why)))
+            .map(|ignore| {
+                format!("{{ when = {}, why = {} }}", quoted(&relative(&ignore.when, prefix)), quoted(&ignore.why))
+            })
             .collect();
         text.push_str(&several("ignore", &ignores));
         text
@@ -143,7 +167,9 @@ impl Drafted {
 
     fn kind(&self, kind: &Kind, prefix: &str) -> String {
         let mut text = format!("[kind.{}]\n", kind.name);
-        text.push_str(&line("at", &relative(&route::text(&kind.address), prefix)));
+        if !kind.address.is_empty() {
+            text.push_str(&line("at", &relative(&route::text(&kind.address), prefix)));
+        }
         if let Some(id) = kind.id.as_ref().filter(|id| *id != "id") {
             text.push_str(&line("id", id));
         }
@@ -167,7 +193,8 @@ impl Drafted {
         let logged = |verb: &&&str| {
             self.actions.iter().any(|action| action.logged && action.resource == kind.name && action.verb == ***verb)
         };
-        let log: Vec<String> = ["created", "edited", "deleted"].iter().filter(logged).map(|verb| quoted(verb)).collect();
+        let log: Vec<String> =
+            ["created", "edited", "deleted"].iter().filter(logged).map(|verb| quoted(verb)).collect();
         if log.len() == 3 {
             text.push_str("log = true\n");
         } else if !log.is_empty() {
@@ -202,7 +229,11 @@ fn heading(action: &Action, prefix: &str) -> String {
         text.push_str(&chain("when", &routes));
         if let Some(target) = &action.target {
             let table = [("id", &target.id), ("name", &target.name)];
-            let fields: Vec<String> = table.iter().map(|(key, list)| chain(key, list).trim_end().to_owned()).collect();
+            let fields: Vec<String> = table
+                .iter()
+                .filter(|(_, list)| !list.is_empty())
+                .map(|(key, list)| chain(key, list).trim_end().to_owned())
+                .collect();
             text.push_str(&format!("target = {{ kind = {}, {} }}\n", quoted(&target.kind), fields.join(", ")));
         }
         for (name, value) in &action.with {
@@ -225,7 +256,8 @@ fn heading(action: &Action, prefix: &str) -> String {
 fn test(action: &Action, text: &mut String) {
     let test = &action.test;
     if !test.given.is_empty() {
-        let given = test.given.iter().map(|(kind, id, name)| format!("{kind}.{} = {}", Key::new(id.as_str()), quoted(name)));
+        let given =
+            test.given.iter().map(|(kind, id, name)| format!("{kind}.{} = {}", Key::new(id.as_str()), quoted(name)));
         text.push_str(&format!("given = {{ {} }}\n", given.collect::<Vec<_>>().join(", ")));
     }
     text.push_str(&line("send", &test.send));
@@ -309,7 +341,9 @@ fn prefix_of(routes: &[String], name: &str) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for path in routes {
         let segments: Vec<&str> = path.split('/').collect();
-        let own = |segment: &&str| words::name_of(segment).is_some_and(|word| word == name || name.ends_with(&format!("_{word}")));
+        let own = |segment: &&str| {
+            words::name_of(segment).is_some_and(|word| word == name || name.ends_with(&format!("_{word}")))
+        };
         let last = segments.len().saturating_sub(1);
         let at = segments.iter().position(own).filter(|at| *at > 0).unwrap_or(0).min(last);
         let before = segments.get(..at).unwrap_or_default().join("/");
@@ -322,20 +356,24 @@ fn prefix_of(routes: &[String], name: &str) -> String {
 /// The file that each place belongs to.
 fn names_of(places: &[&[String]], has_workspace: bool) -> Vec<String> {
     let is_version = |word: &String| {
-        ["api", "rest", "web", "public"].contains(&word.as_str()) || word.strip_prefix('v').is_some_and(|rest| rest.parse::<u16>().is_ok())
+        ["api", "rest", "web", "public"].contains(&word.as_str())
+            || word.strip_prefix('v').is_some_and(|rest| rest.parse::<u16>().is_ok())
     };
-    let common = ["workspaces", "orgs", "organizations", "organisations", "tenants", "teams", "accounts", "projects", "spaces"];
+    let common =
+        ["workspaces", "orgs", "organizations", "organisations", "tenants", "teams", "accounts", "projects", "spaces"];
     let stripped: Vec<Vec<String>> = places
         .iter()
         .map(|place| {
-            let mut rest: Vec<String> = place.iter().skip_while(|word| is_version(word)).filter_map(|word| words::name_of(word)).collect();
+            let mut rest: Vec<String> =
+                place.iter().skip_while(|word| is_version(word)).filter_map(|word| words::name_of(word)).collect();
             if has_workspace && rest.len() > 1 && rest.first().is_some_and(|word| common.contains(&word.as_str())) {
                 rest.remove(0);
             }
             rest
         })
         .collect();
-    let mut names: Vec<String> = stripped.iter().map(|place| place.first().cloned().unwrap_or_else(|| "root".to_owned())).collect();
+    let mut names: Vec<String> =
+        stripped.iter().map(|place| place.first().cloned().unwrap_or_else(|| "root".to_owned())).collect();
     for depth in 1..4 {
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
         names.iter().for_each(|name| *sizes.entry(name.clone()).or_default() += 1);
