@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let draft = read(&arguments.file, &Current { files: &files, rules: rules.as_ref() })?;
     match &arguments.out {
         Some(folder) => write_all(folder, &draft.files, arguments.force)?,
-        None => print(&mut std::io::stdout().lock(), &draft.files)?,
+        None => print(&mut std::io::stdout().lock(), &draft)?,
     }
     say(&draft, arguments.out.as_deref());
     Ok(GOOD)
@@ -97,11 +97,15 @@ fn read(file: &Path, current: &Current<'_>) -> anyhow::Result<Draft> {
     Ok(draft::of_description(&Description::parse(&text).with_context(named)?, current))
 }
 
-/// One file after the other, each with its name before it.
-fn print(out: &mut impl Write, files: &[SourceFile]) -> std::io::Result<()> {
-    for (at, file) in files.iter().enumerate() {
+/// One file after the other, each with its name before it; then what is left out.
+fn print(out: &mut impl Write, draft: &Draft) -> std::io::Result<()> {
+    for (at, file) in draft.files.iter().enumerate() {
         let blank = if at == 0 { "" } else { "\n" };
         write!(out, "{blank}# {}\n{}", file.name, file.text)?;
+    }
+    for (at, (route, why)) in draft.left_out.iter().enumerate() {
+        let blank = if at == 0 && !draft.files.is_empty() { "\n" } else { "" };
+        writeln!(out, "{blank}# left out: {route}: {why}")?;
     }
     Ok(())
 }

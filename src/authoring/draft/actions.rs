@@ -93,7 +93,18 @@ pub(super) fn actions<'a>(
     let mut maker = Maker { standing, made: Actions::default(), keys: taken };
     let changing = operations.filter(|operation| operation.changes());
     // The usual ones first: their names are theirs.
-    let (usual, others): (Vec<&Operation>, Vec<&Operation>) = changing.partition(|operation| maker.is_usual(operation));
+    let (mut usual, others): (Vec<&Operation>, Vec<&Operation>) =
+        changing.partition(|operation| maker.is_usual(operation));
+    // Of each thing first how it is made, last how it goes.
+    let mut order: BTreeMap<String, usize> = BTreeMap::new();
+    for operation in &usual {
+        let next = order.len();
+        order.entry(maker.thing_of(operation)).or_insert(next);
+    }
+    usual.sort_by_key(|operation| {
+        let rank = ["POST", "PUT", "PATCH", "DELETE"].iter().position(|method| *method == operation.method);
+        (order.get(&maker.thing_of(operation)).copied(), rank)
+    });
     usual.into_iter().chain(others).for_each(|operation| maker.operation(operation));
     maker.made
 }
@@ -117,6 +128,12 @@ impl Maker<'_> {
         let kind = |places: &BTreeMap<String, usize>| places.get(&own).and_then(|at| self.standing.kinds.get(*at));
         let at = kind(&self.standing.addresses).is_some_and(|kind| !kind.member);
         at || operation.method == "POST" && kind(&self.standing.collections).is_some()
+    }
+
+    /// The shape of the collection in which its thing is.
+    fn thing_of(&self, operation: &Operation) -> String {
+        let own = shape(&operation.segments);
+        if self.standing.addresses.contains_key(&own) { own.trim_end_matches("/{}").to_owned() } else { own }
     }
 
     fn operation(&mut self, operation: &Operation) {
@@ -254,9 +271,12 @@ impl Maker<'_> {
         }
         let about = About { method: &operation.method, owner, behind, value };
         let told = about.told_by_summary(&operation.summary);
-        let Some(phrase) = told.or_else(|| about.told_by_path()) else {
+        let Some(mut phrase) = told.or_else(|| about.told_by_path()) else {
             return self.made.silent.push(operation.route());
         };
+        if owner.is_none() {
+            name_said(operation, &last, &mut phrase, &mut action);
+        }
         self.push(operation, owner, &last, phrase, action);
     }
 
@@ -268,7 +288,14 @@ impl Maker<'_> {
         last: &str,
         action: &mut Action,
     ) -> Option<(String, String)> {
-        let parameter = operation.segments.last().and_then(Segment::parameter)?;
+        let parameter = match operation.segments.last()? {
+            Segment::Parameter(name) => name.as_str(),
+            // `{id}.json`
+            Segment::Part(text) if text.matches('{').count() == 1 && text.starts_with('{') => {
+                text.split('{').nth(1)?.split('}').next()?
+            }
+            _ => return None,
+        };
         let noun = words::singular(last);
         let shown = noun.replace('_', " ");
         if let Some(own) = self.standing.at(&operation.segments) {
@@ -345,7 +372,7 @@ impl Maker<'_> {
         let past = words::name_of(&phrase.past).unwrap_or_default();
         let verb = phrase.title.split(' ').next().unwrap_or_default();
         nouns.retain(|word| word != verb && *word != past);
-        let is_one = matches!(operation.segments.last(), Some(Segment::Parameter(_)));
+        let is_one = !matches!(operation.segments.last(), Some(Segment::Fixed(_)));
         let noun = if is_one { words::singular(&nouns.join("_")) } else { nouns.join("_") };
         let elsewhere = !action.resource.is_empty();
         let (resource, noun) = match owner {
@@ -353,9 +380,14 @@ impl Maker<'_> {
             Some(kind) => (kind.name.clone(), noun),
             // What is before the verb is what it is about.
             None => {
-                let mut fixed = operation.segments.iter().filter_map(Segment::fixed).filter(|word| !is_version(word));
+                let mut fixed = operation
+                    .segments
+                    .iter()
+                    .filter_map(Segment::fixed)
+                    .filter(|word| !is_version(word) && !super::phrase::is_own(word));
                 let before = fixed.rfind(|word| words::words(word).first().is_none_or(|word| word != verb));
                 let before = before.and_then(words::name_of).unwrap_or_else(|| last.to_owned());
+                let noun = if noun == format!("own_{}", words::singular(&before)) { "own".to_owned() } else { noun };
                 let noun = if noun == before || words::singular(&noun) == words::singular(&before) {
                     String::new()
                 } else {
@@ -389,6 +421,23 @@ impl Maker<'_> {
         }
         self.made.actions.push(action);
     }
+}
+
+/// `Created invitation` says whom it is for where the request does.
+fn name_said(operation: &Operation, last: &str, phrase: &mut Phrase, action: &mut Action) {
+    let noun = words::singular(last).replace('_', " ");
+    let makes = ["created", "added", "invited", "registered", "sent", "uploaded"].contains(&phrase.past.as_str());
+    let is_last = operation.segments.last().and_then(Segment::fixed).is_some();
+    let said = operation.sample.input.as_object().filter(|_| makes && is_last && operation.sample.files.is_empty());
+    let Some(field) = said.and_then(|fields| body::name_field(&[fields], last)) else { return };
+    let name = words::name_of(&field).unwrap_or_default();
+    let long = ["description", "summary", "url", "path", "code", "key"].contains(&name.as_str());
+    let taken = super::kinds::is_taken(&name) && name != "name";
+    if long || name.is_empty() || field.contains('-') || taken || !phrase.message.ends_with(&noun) {
+        return;
+    }
+    phrase.message.push_str(&format!(" {{{{ {name} }}}}"));
+    action.lets.push((name, vec![format!("input.{field}")]));
 }
 
 fn is_version(word: &str) -> bool {

@@ -120,11 +120,17 @@ pub(super) fn id_meant(objects: &[&Object], kind: &str, parameter: &str, is_numb
     let called = |wished: &str| {
         let mut names = objects.iter().flat_map(|object| object.iter());
         let same = |name: &str| name.replace('_', "").eq_ignore_ascii_case(&wished.replace('_', ""));
-        names.find(|(name, value)| same(name) && plain(name) && label(value).is_some()).map(|(name, _)| name.clone())
+        let fits =
+            |name: &str, value| same(name) && plain(name) && !clean::is_secret_field(name) && label(value).is_some();
+        names.find(|(name, value)| fits(name, value)).map(|(name, _)| name.clone())
     };
     let lower = parameter.to_lowercase();
     let is_id = lower.ends_with("id") && !lower.ends_with("uuid");
-    if !is_id && let Some(field) = called(parameter) {
+    let is_kind = |word: &str| word.replace('_', "") == kind.replace('_', "");
+    if !is_id
+        && !is_kind(&lower)
+        && let Some(field) = called(parameter)
+    {
         return Some(field);
     }
     let bare = lower.strip_prefix(&kind.replace('_', "")).or_else(|| lower.strip_prefix(kind)).unwrap_or(&lower);
@@ -143,7 +149,7 @@ pub(super) fn id_meant(objects: &[&Object], kind: &str, parameter: &str, is_numb
         };
         return objects.iter().find_map(own).or_else(|| called(parameter));
     }
-    let fitting = [bare, last].into_iter().filter(|word| !word.is_empty()).find_map(called);
+    let fitting = [bare, last].into_iter().filter(|word| !word.is_empty() && !is_kind(word)).find_map(called);
     // A number is no `{org}` where the parameter is a text and the thing has a word of its own.
     let numbered = objects.iter().any(|object| object.get("id").is_some_and(Value::is_number));
     if fitting.is_none() && (is_number || !numbered) {

@@ -233,9 +233,8 @@ impl Call {
     fn target(&self, verb: &str, thing: &str, test: &mut Test) -> Option<Target> {
         let given = id_in(&self.input, thing);
         if let Some((path, id)) = given.filter(|_| verb != "create") {
-            let id = body::label(id)?;
-            test.body = held(&path, Value::from(clean::text(&id)));
-            test.given.push((thing.to_owned(), clean::text(&id), format!("First {}", thing.replace('_', " "))));
+            test.body = held(&path, id.clone());
+            test.given.push((thing.to_owned(), body::label(id)?, format!("First {}", thing.replace('_', " "))));
             return Some(Target { kind: thing.to_owned(), id: vec![format!("input.{path}")], name: Vec::new() });
         }
         let (answered, told) = (id_in(&self.output, thing), name_in(&self.input, thing));

@@ -38,7 +38,9 @@ pub(super) fn operations(description: &Description) -> (Vec<Operation>, Vec<Stri
         }
         if summary.is_empty() {
             let name = super::words::words(&word("operationId"));
-            if name.len() > 1 && name.first().is_some_and(|verb| super::words::is_verb(verb)) {
+            let is_method =
+                name.first().is_some_and(|word| ["get", "post", "put", "patch", "delete"].contains(&word.as_str()));
+            if name.len() > 1 && !is_method && name.first().is_some_and(|verb| super::words::is_verb(verb)) {
                 summary = name.join(" ");
             }
         }

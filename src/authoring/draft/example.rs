@@ -81,6 +81,9 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
     let inner = kind.sent.as_ref().map_or(Some(input), |path| input.get(path));
     let tells =
         inner.is_some_and(|inner| inner.get(label).is_some_and(Value::is_string)) && operation.sample.files.is_empty();
+    let said = inner.and_then(|inner| inner.get(label)).and_then(Value::as_str).filter(|_| operation.sample.recorded);
+    let said = said.map(clean::text).filter(|name| !name.is_empty() && !name.contains(['{', '}']));
+    let example = said.unwrap_or_else(|| kind.example.clone());
     if verb == "created" {
         let id = kind.id.as_deref().unwrap_or("id");
         let shown = body::one(&operation.sample.output, &kind.name, id, None);
@@ -88,9 +91,9 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
         let shown = shown.filter(|(path, _)| usual.contains(path) && kind.id.is_some());
         let mut name = None;
         if tells {
-            test.body = told(kind, label);
+            test.body = told(kind, label, &example);
             test.is_form = operation.sample.is_form;
-            name = Some(kind.example.clone());
+            name = Some(example.clone());
         }
         if let Some((path, object)) = &shown {
             let own = shown_id(Some(object), kind, id);
@@ -98,8 +101,8 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
             name = name.or_else(|| body::label(&own));
             answer.insert(id.to_owned(), own);
             if object.get(label).is_some_and(Value::is_string) {
-                answer.insert(label.to_owned(), Value::from(kind.example.clone()));
-                name = Some(kind.example.clone());
+                answer.insert(label.to_owned(), Value::from(example.clone()));
+                name = Some(example);
             }
             test.response = held(path, Value::Object(answer));
         }
@@ -112,20 +115,22 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
     }
     let id = sent_at(operation, kind.address.len() - 1);
     let past = if verb == "edited" { "Edited" } else { "Deleted" };
-    if verb == "edited" && tells && operation.method != "POST" {
-        test.body = told(kind, label);
-        test.is_form = operation.sample.is_form;
-    } else {
-        test.given.push((kind.name.clone(), id, kind.example.clone()));
-    }
     test.named = true;
-    test.expect = format!("{past} {words} {}", kind.example);
+    if verb == "edited" && tells && operation.method != "POST" {
+        test.body = told(kind, label, &example);
+        test.is_form = operation.sample.is_form;
+        test.expect = format!("{past} {words} {example}");
+    } else {
+        let name = kind.called(&id).to_owned();
+        test.expect = format!("{past} {words} {name}");
+        test.given.push((kind.name.clone(), id, name));
+    }
     test
 }
 
 /// A request that says what a thing is called.
-fn told(kind: &Kind, label: &str) -> Value {
-    held(kind.sent.as_deref().unwrap_or("."), json!({ label: kind.example }))
+fn told(kind: &Kind, label: &str, name: &str) -> Value {
+    held(kind.sent.as_deref().unwrap_or("."), json!({ label: name }))
 }
 
 /// The test of a thing that is made at another route.
@@ -148,10 +153,20 @@ pub(super) fn other(operation: &Operation, action: &Action, standing: &Standing<
     let parameter = |path: &str| {
         let name = path.strip_prefix("path.").unwrap_or(path);
         let at = operation.segments.iter().position(|segment| segment.parameter() == Some(name));
-        at.map(|at| sent_at(operation, at)).unwrap_or_default()
+        // Of a part of a segment the name itself was sent.
+        at.map_or_else(|| name.to_owned(), |at| sent_at(operation, at))
     };
     for (name, chain) in &action.lets {
-        put(&mut expect, name, &parameter(chain.first().map_or("", String::as_str)));
+        let path = chain.first().map_or("", String::as_str);
+        if let Some(field) = path.strip_prefix("input.") {
+            let said = operation.sample.input.get(field).and_then(Value::as_str).filter(|_| operation.sample.recorded);
+            let value = said.map(clean::text).unwrap_or_else(|| super::kinds::example(&action.resource, field));
+            put(&mut expect, name, &value);
+            test.body = json!({ field: value });
+            test.is_form = operation.sample.is_form;
+        } else {
+            put(&mut expect, name, &parameter(path));
+        }
     }
     for (name, path) in &action.with {
         let kind = standing.kinds.iter().find(|kind| kind.name == *name);
@@ -162,8 +177,9 @@ pub(super) fn other(operation: &Operation, action: &Action, standing: &Standing<
     for length in 1..=operation.segments.len() {
         let Some(kind) = operation.segments.get(..length).and_then(|segments| standing.at(segments)) else { continue };
         if action.message.contains(&format!("{{{{ {} }}}}", kind.name)) {
-            put(&mut expect, &kind.name, &kind.example);
-            test.given.push((kind.name.clone(), sent_at(operation, length - 1), kind.example.clone()));
+            let id = sent_at(operation, length - 1);
+            put(&mut expect, &kind.name, kind.called(&id));
+            test.given.push((kind.name.clone(), id.clone(), kind.called(&id).to_owned()));
         }
     }
     test.expect = expect;

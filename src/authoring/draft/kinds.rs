@@ -77,6 +77,8 @@ pub(super) struct Kind {
     pub(super) known: bool,
     /// It is put into something and taken out of it, not made and changed: `PUT /members/{id}`.
     pub(super) member: bool,
+    /// Names that a recording shows, by their ids.
+    pub(super) seen: BTreeMap<String, String>,
     /// What a thing of it is called in tests.
     pub(super) example: String,
 }
@@ -85,6 +87,11 @@ impl Kind {
     /// `issue comment`
     pub(super) fn words(&self) -> String {
         self.name.replace('_', " ")
+    }
+
+    /// What the thing with that id is called in tests.
+    pub(super) fn called(&self, id: &str) -> &str {
+        self.seen.get(id).filter(|name| !name.contains(['{', '}'])).map_or(&self.example, |name| name)
     }
 
     /// The segments before its id.
@@ -144,7 +151,12 @@ fn addresses(operations: &[Operation]) -> Vec<Found<'_>> {
                 of_all: Vec::new(),
                 below: 0,
             });
-            if address.len() == operation.segments.len() { found.at.push(operation) } else { found.below += 1 }
+            match operation.segments.get(at + 1) {
+                None => found.at.push(operation),
+                // `{owner}/{repo}` is one thing.
+                Some(Segment::Parameter(_)) => {}
+                Some(_) => found.below += 1,
+            }
         }
     }
     for operation in operations {
@@ -164,7 +176,9 @@ fn base_name(address: &[Segment]) -> Option<String> {
         Some(Segment::Fixed(word)) if !is_version(word) => words::singular(&words::name_of(word)?),
         _ => {
             let parameter = words::name_of(last.parameter()?)?;
-            let bare = parameter.strip_suffix("_id").unwrap_or(&parameter);
+            let ends =
+                ["_id_or_slug", "_id_or_name", "_id", "_slug", "_name", "_number", "_key", "_uuid", "_code", "_sid"];
+            let bare = ends.iter().find_map(|end| parameter.strip_suffix(end)).unwrap_or(&parameter);
             bare.to_owned()
         }
     };
@@ -267,8 +281,13 @@ impl<'a> Found<'a> {
         let makes = self.of_all.iter().any(|operation| operation.method == "POST");
         let is = |method: &str| self.at.iter().any(|operation| operation.method == method);
         let parameters = self.address.iter().filter(|segment| segment.parameter().is_some()).count();
-        kind.member =
-            !makes && !is("PATCH") && !is("POST") && (is("PUT") || !is("GET") && is("DELETE")) && parameters > 1;
+        kind.member = !makes && !is("PATCH") && (is("PUT") && !is("POST") || !is("GET")) && parameters > 1;
+        if let Some((id, label)) = kind.id.as_ref().zip(kind.label.as_ref()) {
+            let recorded = self.at.iter().chain(&self.of_all).filter(|operation| operation.sample.recorded);
+            let objects = recorded.flat_map(|operation| body::objects(&operation.sample.output));
+            let pair = |object: &Object| Some((body::label(object.get(id)?)?, object.get(label)?.as_str()?.to_owned()));
+            kind.seen = objects.filter_map(pair).take(200).collect();
+        }
         let edits = |operation: &&Operation| operation.method != "GET" && operation.method != "HEAD";
         let looks = self.at.iter().any(|operation| operation.method == "GET");
         kind.fetch = looks && (self.at.iter().any(edits) || self.below > 0) && kind.id.is_some();

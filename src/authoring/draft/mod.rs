@@ -76,11 +76,11 @@ pub fn of_exchanges(exchanges: &[Exchange], current: &Current<'_>) -> Draft {
 
 fn draft(
     mut operations: Vec<Operation>,
-    odd: Vec<String>,
+    mut odd: Vec<String>,
     current: &Current<'_>,
     calls: impl FnOnce(&[Kind]) -> Called,
 ) -> Draft {
-    route::normalise(&mut operations);
+    odd.extend(route::normalise(&mut operations));
     let known: Vec<(String, Vec<String>)> = current.rules.map(known_kinds).unwrap_or_default();
     let kinds = kinds::kinds(&operations, &known);
     let keys: BTreeSet<String> =

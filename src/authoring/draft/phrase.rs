@@ -2,6 +2,7 @@
 //! the path, else from method and path.
 
 use super::kinds::Kind;
+use super::route::Segment;
 use super::words::{self, past};
 
 /// Longer summaries are no titles.
@@ -10,9 +11,23 @@ const LONGEST: usize = 72;
 const UNDONE: &str = " archive assign ban block bookmark favorite flag follow freeze hide like link lock mark mount mute pin \
 publish share star subscribe suspend tag watch ";
 /// What a summary ends with that no sentence needs.
-const CUTS: [&str; 6] = [" using ", " via ", " by ", " based on ", " in order ", " from the "];
+const CUTS: [&str; 13] = [
+    " using ",
+    " via ",
+    " by ",
+    " based on ",
+    " in order ",
+    " from the ",
+    " from your ",
+    " in your ",
+    " within your ",
+    " for your ",
+    " for the authenticated user",
+    " for authenticated user",
+    " for the current user",
+];
 /// What makes a summary more than a sentence with one verb.
-const WINDING: [&str; 6] = [" that ", " which ", " if ", " when ", " and ", " so "];
+const WINDING: [&str; 7] = [" that ", " which ", " if ", " when ", " and ", " or ", " so "];
 
 /// What was done, as a sentence and as a title.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +85,11 @@ impl About<'_> {
 
     /// The sentence that method and path give.
     pub(super) fn told_by_path(&self) -> Option<Phrase> {
-        let last = self.behind.last()?;
+        let last = match (self.behind.last(), &self.value) {
+            (Some(last), _) => last.as_str(),
+            (None, Some(_)) => "",
+            (None, None) => return None,
+        };
         let own = words::words(last);
         if is_own(last) {
             return Some(self.of_oneself());
@@ -151,7 +170,10 @@ impl About<'_> {
             return None;
         }
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        let (verb, length) = words::verb_of(&words)?;
+        // A word that the path ends with is a verb, whatever it is.
+        let last = self.behind.last().map(|last| words::words(last)).unwrap_or_default();
+        let same = words.first().map(|word| word.to_lowercase()).filter(|word| last.first() == Some(word));
+        let (verb, length) = words::verb_of(&words).or(same.map(|verb| (verb, 1)))?;
         let rest: Vec<&str> = words
             .iter()
             .skip(length)
@@ -182,6 +204,8 @@ impl About<'_> {
     /// Puts the owner's name and the value behind their words.
     fn placed(&self, mut rest: Vec<String>) -> String {
         let find = |rest: &[String], noun: &str| rest.iter().rposition(|word| is_same(word, noun));
+        let collection = self.owner.and_then(|kind| kind.collection().last()).and_then(Segment::fixed);
+        let collection = collection.and_then(words::name_of).map(|word| words::singular(&word)).unwrap_or_default();
         if let Some((noun, value)) = &self.value {
             let last = noun.rsplit(' ').next().unwrap_or(noun);
             let at = find(&rest, last).filter(|_| !value.is_empty());
@@ -192,14 +216,17 @@ impl About<'_> {
         let Some(owner) = self.owner else { return rest.join(" ") };
         let words = owner.words();
         let last = words.rsplit(' ').next().unwrap_or(&words);
-        match find(&rest, last) {
+        let other = collection.rsplit('_').next().filter(|noun| !noun.is_empty());
+        match find(&rest, last).or_else(|| find(&rest, other?)) {
             Some(at) => {
                 let word = rest.get(at).cloned().unwrap_or_default();
                 let is_last = at + 1 == rest.len() || !is_noun(rest.get(at + 1));
                 // `issue comments` is about comments: the owner comes behind them.
                 if is_last && !word.contains("{{") {
                     if let Some(slot) = rest.get_mut(at) {
-                        *slot = format!("{} {{{{ {} }}}}", words::singular(&word), owner.name);
+                        // Where the rules have their own word for it, theirs is said.
+                        let said = if is_same(&word, last) { words::singular(&word) } else { words.clone() };
+                        *slot = format!("{said} {{{{ {} }}}}", owner.name);
                     }
                     return rest.join(" ");
                 }

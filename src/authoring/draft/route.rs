@@ -177,7 +177,8 @@ fn parameter_name(name: &str) -> String {
 
 /// Makes one of what is one: the same parameter has one name in all templates, two operations of one shape are one,
 /// and what begins most templates as a workspace is called so.
-pub(super) fn normalise(operations: &mut Vec<Operation>) {
+/// What comes back are routes that name a parameter twice.
+pub(super) fn normalise(operations: &mut Vec<Operation>) -> Vec<String> {
     let workspace = workspace_of(operations);
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for operation in operations.iter_mut() {
@@ -204,17 +205,17 @@ pub(super) fn normalise(operations: &mut Vec<Operation>) {
             }
         }
     }
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut odd) = (BTreeSet::new(), Vec::new());
     operations.retain(|operation| {
-        let repeats = |text: &str| {
-            let mut names: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
-            let all = names.len();
-            names.sort_unstable();
-            names.dedup();
-            names.len() < all
-        };
-        !repeats(&text(&operation.segments)) && seen.insert((operation.method.clone(), shape(&operation.segments)))
+        let text = text(&operation.segments);
+        let names: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        let repeats = names.iter().collect::<BTreeSet<_>>().len() < names.len();
+        if repeats && operation.changes() {
+            odd.push(operation.route());
+        }
+        !repeats && seen.insert((operation.method.clone(), shape(&operation.segments)))
     });
+    odd
 }
 
 /// A name that the path does not have yet.

@@ -78,13 +78,13 @@ const DOUBLING: [&str; 22] = [
 
 /// Verbs as they stand in paths and summaries.
 const VERBS: &str = " abort accept acknowledge acquire activate add adjust advance allow analyze annotate answer append apply approve \
-archive assign associate attach authenticate authorize backup ban begin bind block book bookmark boost build buy cancel capture \
+archive assign associate attach authenticate authorize backup ban begin bind block book bookmark boost borrow build buy cancel capture \
 change charge check checkout claim clean cleanup clear clone close collect combine commit compact complete compress confirm connect consume \
 convert copy create crosspost deactivate deauthorize decline decrypt delete demote deny deploy deprovision deprecate destroy detach \
 disable disassociate disconnect dismiss dispatch disable discard dissociate download drain drop duplicate edit eject empty enable \
 encrypt end endorse enroll erase escalate evict execute expand expire export extend fail favorite fetch finalize finish flag flush \
 follow force forget fork freeze generate give grant hide hold ignore impersonate import increase decrease increment decrement \
-initialize initiate insert install instantiate interrupt invalidate invite invoke join kick kill label launch leave like link \
+initialize initiate insert install instantiate interrupt invalidate invite invoke join kick kill label launch leave lend like link \
 list load lock log make map mark merge migrate mint modify move mute notify open order override overwrite patch pause pay perform pin \
 ping play post prepare preserve process promote provision prune publish pull purge push put quarantine queue raise rate react \
 reactivate read reassign rebuild receive recalculate record recover recycle redeem redeliver redeploy refresh refund regenerate register \
@@ -95,7 +95,7 @@ shutdown sign skip snooze split star start stop store submit subscribe suspend s
 toggle touch track transfer transform transition translate trash trigger truncate unarchive unassign unban unbind unblock unbookmark \
 undelete undo unenroll unfavorite unfollow unfreeze unhide uninstall unlike unlink unlock unmark unmerge unmount mount unmute unpair \
 pair unpause unpin unpublish unregister unreserve unseal unset unshare unstar unsubscribe unsuspend untag update upgrade downgrade \
-upload upsert use vote void wake watch unwatch withdraw wipe write ";
+upload upsert use verify vote void wake watch unwatch withdraw wipe write ";
 
 /// Verbs of requests that only look, whatever their method.
 const LOOKING: &str = " aggregate autocomplete browse calculate check compare compute count detect diff distinct estimate evaluate \
@@ -258,6 +258,8 @@ pub(super) fn plural(name: &str) -> String {
 
 /// The words of an identifier: `createAPIKey`, `issue-comments`, `issues/lock` → lower-case words.
 pub(super) fn words(identifier: &str) -> Vec<String> {
+    let endings = [".json", ".xml", ".html", ".php", ".do", ".aspx"];
+    let identifier = endings.iter().find_map(|end| identifier.strip_suffix(end)).unwrap_or(identifier);
     let letters: Vec<char> = identifier.chars().take(200).collect();
     let mut words: Vec<String> = vec![String::new()];
     for (at, letter) in letters.iter().enumerate() {
