@@ -1,6 +1,7 @@
 //! Between the many that record and the one that writes: bounded in events and
 //! in bytes. Full means that the caller waits; nothing is ever dropped here.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(crate) struct Job {
     pub(crate) entries: Arc<[Entry]>,
     /// Told when they are on disk, or why they are not.
     pub(crate) waiter: Waiter,
+    claim: Arc<Claim>,
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
@@ -40,6 +42,23 @@ impl Job {
     pub(crate) fn leave(self) -> Waiter {
         self.waiter
     }
+}
+
+/// Who decides about a job: the writer that takes it, or the recording side that gives it up. Never both.
+#[derive(Default)]
+pub(crate) struct Claim(AtomicBool);
+
+impl Claim {
+    /// Whether it is the caller's: the first one has it.
+    pub(crate) fn is_mine(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// A job in the queue, as its recording side knows it.
+pub(crate) struct Queued {
+    pub(crate) told: oneshot::Receiver<Answer>,
+    pub(crate) claim: Arc<Claim>,
 }
 
 /// What the writer found.
@@ -74,7 +93,7 @@ impl Queue {
     }
 
     /// Waits for room and queues the events. `None`: the queue is closed.
-    pub(crate) async fn put(&self, entries: Arc<[Entry]>) -> Option<oneshot::Receiver<Answer>> {
+    pub(crate) async fn put(&self, entries: Arc<[Entry]>) -> Option<Queued> {
         // One exchange larger than the whole queue takes all of it and passes alone.
         let bytes: usize = entries.iter().map(|entry| entry.canonical.len()).sum();
         let bytes = u32::try_from(bytes).unwrap_or(BYTES).min(BYTES);
@@ -89,13 +108,14 @@ impl Queue {
         if waiting.closed {
             return None;
         }
-        waiting.jobs.push(Job { entries, waiter, _room: room });
+        let claim = Arc::<Claim>::default();
+        waiting.jobs.push(Job { entries, waiter, claim: Arc::clone(&claim), _room: room });
         // Each notification is a system call, also when nobody sleeps.
         if std::mem::take(&mut waiting.asleep) {
             drop(waiting);
             self.arrived.notify_one();
         }
-        Some(told)
+        Some(Queued { told, claim })
     }
 
     /// Everything that waits, at most about `limit` events; waits up to `patience` for the first.
@@ -115,7 +135,10 @@ impl Queue {
             over
         });
         let rest = full.map(|at| waiting.jobs.split_off(at)).unwrap_or_default();
-        Taken::Jobs(std::mem::replace(&mut waiting.jobs, rest))
+        let mut jobs = std::mem::replace(&mut waiting.jobs, rest);
+        // What was given up is told as a gap: it must not come after all.
+        jobs.retain(|job| job.claim.is_mine());
+        if jobs.is_empty() { Taken::Nothing } else { Taken::Jobs(jobs) }
     }
 
     /// Nothing more is let in; what waits is still written.

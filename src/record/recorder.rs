@@ -15,7 +15,7 @@ use crate::ledger::Line;
 use crate::memory::{Key, Lesson};
 use crate::record::landing::Answer;
 use crate::record::metrics::Numbers;
-use crate::record::queue::{Entry, Queue};
+use crate::record::queue::{Entry, Queue, Queued};
 use crate::record::spill::Spill;
 use crate::record::things::Lessons;
 use crate::record::writer::Writer;
@@ -159,9 +159,14 @@ impl Recorder {
             return Ok(());
         }
         let entries: Arc<[Entry]> = events.into_iter().map(Entry::new).collect();
-        let error = match tokio::time::timeout(self.0.deadline, self.submit(Arc::clone(&entries))).await {
+        let mut queued = None;
+        let submitted = self.submit(Arc::clone(&entries), &mut queued);
+        let error = match tokio::time::timeout(self.0.deadline, submitted).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => RecordError::Failed { why: why.to_string() },
+            Ok(Err(why)) => {
+                queued = None;
+                RecordError::Failed { why: why.to_string() }
+            }
             Err(_) => {
                 let after_ms = u64::try_from(self.0.deadline.as_millis()).unwrap_or(u64::MAX);
                 RecordError::Late { after_ms }
@@ -169,6 +174,14 @@ impl Recorder {
         };
         let count = entries.len();
         let error = self.spill(entries, error).await;
+        if let (RecordError::NotOnDisk { held: false, .. }, Some(queued)) = (&error, queued)
+            && self.was_written_late(queued).await
+        {
+            return Ok(());
+        }
+        if let RecordError::NotOnDisk { held: false, .. } = error {
+            self.0.shared.numbers.lost.inc_by(count as u64);
+        }
         self.complain(count, &error);
         Err(error)
     }
@@ -181,10 +194,18 @@ impl Recorder {
         }
     }
 
-    async fn submit(&self, entries: Arc<[Entry]>) -> Answer {
+    async fn submit(&self, entries: Arc<[Entry]>, queued: &mut Option<Queued>) -> Answer {
         let closed = || Arc::from("it is closed");
-        let told = self.0.shared.queue.put(entries).await.ok_or_else(closed)?;
-        told.await.unwrap_or_else(|_| Err(closed()))
+        let queued = queued.insert(self.0.shared.queue.put(entries).await.ok_or_else(closed)?);
+        (&mut queued.told).await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Gives up what is about to be told as lost. Where the writer has it already, whether it wrote it.
+    async fn was_written_late(&self, queued: Queued) -> bool {
+        if queued.claim.is_mine() {
+            return false;
+        }
+        matches!(tokio::time::timeout(self.0.deadline, queued.told).await, Ok(Ok(Ok(()))))
     }
 
     async fn spill(&self, entries: Arc<[Entry]>, error: RecordError) -> RecordError {
@@ -200,11 +221,7 @@ impl Recorder {
             Ok(Err(trouble)) => trouble.to_string(),
             Err(_) => "it did not answer in time".to_owned(),
         };
-        let count = entries.len() as u64;
         let held = self.0.shared.hold(entries);
-        if !held {
-            self.0.shared.numbers.lost.inc_by(count);
-        }
         RecordError::NotOnDisk { why: error.to_string(), spill: trouble, held }
     }
 
