@@ -152,7 +152,7 @@ fn sent(headers: &Headers, data: Option<PostData>, size: Option<f64>) -> Body {
         (Some(text), Some("base64")) => {
             decoded(&text, |content| copied(&kind, headers.first("content-encoding"), content))
         }
-        (Some(text), _) => copied(&kind, None, text.as_bytes()),
+        (Some(text), _) => copied(without_charset(&kind), None, text.as_bytes()),
         (None, _) if params.is_empty() => return left_out(size.map_or(0, bytes_of)),
         (None, _) if is_form => Body { seen: Seen::Unreadable(String::new()), ..Body::default() },
         (None, _) => copied(&kind, None, encoded(&params).as_bytes()),
@@ -171,9 +171,15 @@ fn answered_with(headers: &Headers, content: Option<Content>) -> Body {
     let kind = headers.first("content-type").unwrap_or_default();
     match (text, encoding.as_deref()) {
         (Some(text), Some("base64")) => decoded(&text, |content| copied(kind, None, content)),
-        (Some(text), _) => copied(kind, None, text.as_bytes()),
+        (Some(text), _) => copied(without_charset(kind), None, text.as_bytes()),
         (None, _) => left_out(size.map_or(0, bytes_of)),
     }
+}
+
+/// A recording's text is Unicode already, whatever charset its bytes had. A boundary is still needed.
+fn without_charset(kind: &str) -> &str {
+    let bare = kind.split(';').next().unwrap_or(kind);
+    if bare.trim_end().to_ascii_lowercase().starts_with("multipart/") { kind } else { bare }
 }
 
 /// The copy that a front would have made.
