@@ -102,8 +102,8 @@ pub struct Refused<'a> {
     pub label: &'a str,
     /// What the client was answered.
     pub status: u16,
-    /// Who opened the connection.
-    pub peer: IpAddr,
+    /// Who opened the connection; behind a trusted proxy the client that it names, where the head could be read.
+    pub client: IpAddr,
     /// The method, where the request line could be read.
     pub method: Option<&'a str>,
     /// The target as sent, where the request line could be read.

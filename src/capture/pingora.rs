@@ -12,7 +12,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use bytes::Bytes;
 use http::{Method, Version};
@@ -27,7 +27,7 @@ use super::client_address::{client_address, is_trusted};
 use super::recording::Recording;
 use super::shared::{Shared, fields};
 use super::watching::{Copies, Watching};
-use super::{Network, Observe, Recorded};
+use super::{Network, Observe, Recorded, Tally};
 use crate::clock::Clock;
 use crate::exchange;
 

@@ -85,7 +85,6 @@ impl Watching {
     }
 
     /// Whether more of the request's body would be copied.
-    #[cfg(any(feature = "layer", feature = "pingora"))]
     pub(crate) fn lacks_request(&self) -> bool {
         self.request_copy.is_some() && !self.request_whole && self.request_bytes <= self.copies.each
     }

@@ -247,7 +247,7 @@ fn refusal(refused: &Refused<'_>, time: Timestamp) -> Event {
     let mut event = own("proxy.refused", "refuse request", text, Outcome::Denied, time);
     let nobody = "the request was refused before it was read".to_owned();
     event.actor = Actor { unknown_because: Some(nobody), ..Actor::default() };
-    event.source.ip = Some(refused.peer);
+    event.source.ip = Some(refused.client);
     event.details.insert("reason".to_owned(), json!(refused.label));
     event.details.insert("status".to_owned(), json!(refused.status));
     if let (Some(method), Some(path)) = (refused.method, path) {

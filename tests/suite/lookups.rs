@@ -69,7 +69,8 @@ fn deleted_as(path: &str, folder: &Path, platform: SocketAddr) -> (Duration, ser
     let begun = Instant::now();
     let request = format!("DELETE {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mine\r\nX-Other: no\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
-    assert!(read_head(&mut socket).unwrap().starts_with("HTTP/1.1 204 "));
+    let head = read_head(&mut socket).unwrap();
+    assert!(head.starts_with("HTTP/1.1 204 ") || head.starts_with("HTTP/1.1 409 "), "{head}");
     let took = begun.elapsed();
     running.stop();
     let mut export = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
@@ -104,6 +105,23 @@ fn a_look_up_that_finds_nothing_leaves_the_id() {
         false => GONE,
     });
     assert_eq!(deleted(folder.path(), address).1, "deleted 7");
+}
+
+#[test]
+fn a_deletion_that_fails_is_told_with_the_name_and_teaches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer: fn(&str) -> &'static str = |head| match head.starts_with("GET ") {
+        true => "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n{\"id\":\"7\",\"name\":\"Price list.pdf\"}",
+        false => "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n",
+    };
+    let (address, heard) = platform(answer);
+    let (_, event) = deleted_as("/things/7", folder.path(), address);
+    assert_eq!(
+        (&event["message"], &event["outcome"]),
+        (&"Failed: deleted Price list.pdf".into(), &"failure".into()),
+        "{event}"
+    );
+    assert_eq!(heard.lock().unwrap().len(), 2);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! says afterwards.
 
 mod limits;
+mod people;
+mod platforms;
 mod recording;
 mod refusals;
 mod upgrades;
@@ -18,7 +20,7 @@ use tempfile::TempDir;
 
 const RULES: &str = r#"
 category = "Things"
-in_workspace = "header.x-workspace"
+in_workspace = "header['x-workspace']"
 
 [kind.thing]
 at    = "/things/{id}"

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub(super) worker: Rc<Worker>,
     pub(super) watch: Rc<Watch>,
     pub(super) peer: IpAddr,
+    /// Who sent the request under way, for the case that its chunks are refused.
+    pub(super) sender: IpAddr,
     pub(super) client: Client,
     /// Of the request under way, where only its end is of interest.
     pub(super) tally: Option<Tally>,
@@ -63,7 +65,7 @@ impl Connection {
         let watch = worker.ticker.watch();
         worker.counts.open.add();
         let client = Client { stream, inbound: Buffer::default(), eof: false };
-        Connection { worker, watch, peer, client, tally: None, _place: place }
+        Connection { worker, watch, peer, sender: peer, client, tally: None, _place: place }
     }
 
     /// Serves the client to the end.
@@ -72,7 +74,8 @@ impl Connection {
             let next = match self.next_request().await {
                 Arrival::Head(head) => self.exchange(head).await,
                 Arrival::Refused(refusal) => {
-                    self.worker.refused(refusal, self.peer, request_line(self.client.inbound.filled()));
+                    let head = self.client.inbound.filled();
+                    self.worker.refused(refusal, self.worker.client_of(self.peer, head), request_line(head));
                     self.reply(Trouble::Refused(refusal), false).await
                 }
                 Arrival::TooSlow => {

@@ -13,6 +13,7 @@ use super::fields;
 use super::problem_reply::Trouble;
 use super::relay::{BEGINS, Down, Failure, Relay, Turn, Up};
 use super::tunnel::{Following, tunnel};
+use super::unsent::read_unsent;
 use super::waiting::Waiting;
 use crate::capture::Kept;
 use crate::capture::Tally;
@@ -50,9 +51,11 @@ impl Connection {
         // The chunks that are there are understood before anybody is asked: a
         // request that is refused has not happened, and nobody hears of it.
         if matches!(read.framing, Framing::Chunked(_)) {
-            let body = self.client.inbound.filled().get(read.len..).unwrap_or_default();
+            let arrived = self.client.inbound.filled();
+            self.sender = self.worker.client_of(self.peer, arrived);
+            let body = arrived.get(read.len..).unwrap_or_default();
             if let Err(refusal) = read.framing.clone().advance(body, &mut |_| ()) {
-                self.worker.refused(refusal, self.peer, request_line(self.client.inbound.filled()));
+                self.worker.refused(refusal, self.sender, request_line(arrived));
                 return self.reply(Trouble::Refused(refusal), read.is_head).await;
             }
         }
@@ -181,6 +184,10 @@ impl Connection {
             Err(error) => {
                 self.worker.spare.keep_head(head);
                 self.worker.unreachable(&error);
+                if let Some(watching) = &mut watching {
+                    let mut framing = read.framing;
+                    read_unsent(&self.worker, &mut self.client, &mut framing, read.expects, watching).await;
+                }
                 no_connection(&error)
             }
         };
@@ -240,7 +247,7 @@ impl Connection {
             },
             watching: watching.take(),
             following: None,
-            peer: self.peer,
+            sender: self.sender,
             client_at: now,
             platform_at: now,
             eof_at: now,
@@ -295,6 +302,7 @@ impl Relay<'_> {
                             self.reused = false;
                         }
                         Err(error) => {
+                            self.read_unsent().await;
                             return Turn::Failed(Failure::Platform(
                                 PlatformFailure::Unreachable,
                                 no_connection(&error),
@@ -305,6 +313,14 @@ impl Relay<'_> {
                 turn => return turn,
             }
         }
+    }
+
+    /// Reads what is still to come of a request that cannot be sent, where somebody watches.
+    async fn read_unsent(&mut self) {
+        let Some(watching) = &mut self.watching else { return };
+        // It was copied when it arrived.
+        self.client.inbound.consume(std::mem::take(&mut self.up.out.ready), &self.worker.spare);
+        read_unsent(self.worker, self.client, &mut self.up.framing, self.up.expects, watching).await;
     }
 
     /// What the end of the relay means for the client.
@@ -339,7 +355,7 @@ impl Relay<'_> {
             }
             Failure::BadBody(refusal) => {
                 // Where it is watched, its own event says that it broke off.
-                self.worker.refused(refusal, self.peer, (None, None));
+                self.worker.refused(refusal, self.sender, (None, None));
                 if unanswered { Ended::Unanswered(Trouble::Refused(refusal)) } else { Ended::Over(self.cut()) }
             }
             Failure::Platform(kind, trouble) => {

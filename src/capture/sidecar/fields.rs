@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::capture::wire::field::{Line, read_line};
+use crate::capture::wire::field::{Field, Line, read_line};
 use crate::capture::wire::rewrite::Cuts;
 use crate::exchange::Headers;
 
@@ -25,4 +25,20 @@ pub(super) fn headers(head: &[u8], fields: Range<usize>, cuts: &Cuts) -> Headers
         }
     })
     .collect()
+}
+
+/// The fields of a head that was refused; `None` where a line of it cannot be read, or its end is not there.
+pub(super) fn of_refused(head: &[u8]) -> Option<Headers> {
+    let mut at = head.windows(2).position(|pair| pair == b"\r\n")? + 2;
+    let mut all = Headers::default();
+    loop {
+        match read_line(head, at).ok()?? {
+            Line::End(_) => return Some(all),
+            Line::Field(Field { name, value, line }) => {
+                let bytes = |range| Bytes::copy_from_slice(head.get(range).unwrap_or_default());
+                all.push(bytes(name), bytes(value));
+                at = line.end;
+            }
+        }
+    }
 }

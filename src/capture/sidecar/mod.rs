@@ -17,6 +17,7 @@ mod pool;
 mod problem_reply;
 mod relay;
 mod tunnel;
+mod unsent;
 mod waiting;
 mod watch;
 mod worker;

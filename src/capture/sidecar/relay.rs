@@ -107,7 +107,7 @@ pub(super) struct Relay<'a> {
     pub(super) watching: Option<Box<Watching>>,
     /// Hears of the end of the WebSocket that this exchange opens.
     pub(super) following: Option<Following>,
-    pub(super) peer: IpAddr,
+    pub(super) sender: IpAddr,
     /// When the client, and the platform, last did something; when the client closed its side.
     pub(super) client_at: u64,
     pub(super) platform_at: u64,

@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::buffer::Spare;
 use super::connection::Connection;
 use super::counts::{Counts, PlatformFailure};
+use super::fields;
 use super::limits::Limits;
 use super::pool::Pool;
 use super::problem_reply::Trouble;
 use super::watch::{TICK, Ticker};
 use crate::capture::body::Budget;
+use crate::capture::client_address::{client_address, is_trusted};
 use crate::capture::recording::Recording;
 use crate::capture::settings::{HEAD_MOST, Settings};
 use crate::capture::watching::Copies;
@@ -107,14 +109,21 @@ impl Worker {
     }
 
     /// Counts a refusal, tells of it, and names it in the log now and then.
-    pub(super) fn refused(&self, refusal: Refusal, peer: IpAddr, line: (Option<&str>, Option<&str>)) {
+    pub(super) fn refused(&self, refusal: Refusal, client: IpAddr, line: (Option<&str>, Option<&str>)) {
         self.counts.refused(refusal);
         let (reason, (method, target)) = (refusal.to_string(), line);
         let (label, status) = (refusal.label(), refusal.status());
-        self.observe.refused(&Refused { reason: &reason, label, status, peer, method, target });
+        self.observe.refused(&Refused { reason: &reason, label, status, client, method, target });
         if self.may_log() {
             tracing::info!(reason = refusal.label(), "refused a request: {refusal}");
         }
+    }
+
+    /// Whose request a head is that may be refused: the peer, or what a trusted one says where it can be read.
+    pub(super) fn client_of(&self, peer: IpAddr, head: &[u8]) -> IpAddr {
+        let trusted = &self.settings.trusted_proxies;
+        let says = if is_trusted(peer, trusted) { fields::of_refused(head) } else { None };
+        says.map_or(peer, |headers| client_address(peer, &headers, trusted))
     }
 
     /// Counts a connection that could not be made, and tells the log now and then.

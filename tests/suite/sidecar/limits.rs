@@ -31,3 +31,29 @@ async fn a_client_that_is_too_slow_gets_a_408_and_an_idle_one_is_closed() {
     assert!(slow_body.rest().await.unwrap().starts_with("HTTP/1.1 200"));
     assert!(began.elapsed() < Duration::from_secs(5));
 }
+
+#[tokio::test]
+async fn a_client_that_takes_no_byte_of_a_reply_is_given_up_and_observed() {
+    const SIZE: usize = 64 << 20;
+    let address = platform(|_, mut peer| async move {
+        peer.until("\r\n\r\n").await;
+        peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n")).await;
+        let block = vec![7; 1 << 16];
+        // Ends when the other side has had enough.
+        while peer.stream.write_all(&block).await.is_ok() {}
+    })
+    .await;
+    let mut proxy = start(address, WATCHED, |settings| settings.send_timeout_ms = 300);
+    let mut client = Peer::connect(&proxy).await;
+    let began = Instant::now();
+    client.send(get("/large")).await;
+    let exchange = next_seen(&mut proxy).await;
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!((exchange.end, exchange.response.unwrap().status), (End::Unanswered, 200));
+    // What was sent before may still be read; the whole is not there, and nobody can take it for that.
+    let (mut got, mut block) = (0, vec![0; 1 << 16]);
+    while let Ok(count @ 1..) = timeout(SOON, client.stream.read(&mut block)).await.expect("it never ended") {
+        got += count;
+    }
+    assert!(got < SIZE, "{got}");
+}

@@ -59,3 +59,38 @@ fn a_hundred_megabytes_pass_each_way_in_constant_memory() {
     assert_eq!(writing.join().unwrap(), SIZE as u64);
     assert!(most < before + (16 << 20), "{} MB more were resident", (most - before) >> 20);
 }
+
+#[test]
+fn three_files_of_20_mb_are_hashed_in_constant_memory() {
+    const FILE: usize = 20 << 20;
+    let rules = include_str!("../../fixtures/hard/names.toml");
+    let (address, _) = platform(|_, body| {
+        assert!(body.len() > 3 * FILE);
+        reply(
+            "201 Created",
+            "application/json",
+            r#"{"documents":[{"id":1,"name":"a"},{"id":2,"name":"b"},{"id":3,"name":"c"}]}"#,
+        )
+    });
+    let serve = Serve::with(rules, &format!("http://{address}"), "", "", |program| Command::new(program));
+    let mut socket = serve.connect();
+    let part = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f.bin\"\r\n\r\n";
+    let length = 3 * (part.len() + FILE + 2) + "--x--\r\n".len();
+    let head = "POST /v1/w1/documents HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x";
+    write!(socket, "{head}\r\nContent-Length: {length}\r\n\r\n").unwrap();
+    let (before, mut most, block) = (serve.resident(), 0, vec![7; 1 << 20]);
+    for _ in 0..3 {
+        socket.write_all(part.as_bytes()).unwrap();
+        for _ in 0..FILE >> 20 {
+            socket.write_all(&block).unwrap();
+            most = most.max(serve.resident());
+        }
+        socket.write_all(b"\r\n").unwrap();
+    }
+    socket.write_all(b"--x--\r\n").unwrap();
+    assert!(read_message(&mut socket).unwrap().0.starts_with("HTTP/1.1 201 "));
+    assert!(most < before + (16 << 20), "{} MB more were resident", (most - before) >> 20);
+    let events = serve.stop();
+    let uploaded = ["a", "b", "c"].map(|name| format!("Uploaded {name} ({FILE} bytes)"));
+    assert_eq!(messages(&events), uploaded);
+}

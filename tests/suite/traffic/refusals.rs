@@ -28,3 +28,23 @@ fn refusals_are_events_a_few_a_minute_and_then_a_number() {
     assert!(messages(&events)[2].starts_with("refused POST /things: a chunk"), "{}", events[2]);
     assert!(messages(&events)[10].starts_with("15 more requests were refused between "), "{}", events[10]);
 }
+
+#[test]
+fn a_refusal_names_the_client_behind_a_trusted_proxy_where_its_head_can_be_read() {
+    let (address, _) = platform(created);
+    let serve = Serve::start(address, "trusted_proxies = ['127.0.0.1']", "");
+    let from = "X-Forwarded-For: 6.6.6.6, 203.0.113.7";
+    let chunked = "POST /things HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked";
+    // Two hosts; a chunk that is none; one that comes later; a line that cannot be read.
+    assert!(serve.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n{from}\r\n\r\n")).contains(" 400 "));
+    assert!(serve.ask(format!("{chunked}\r\n{from}\r\n\r\nZZ\r\n")).contains(" 400 "));
+    let mut socket = serve.connect();
+    write!(socket, "{}\r\n{from}\r\n\r\n2\r\nab\r\n", chunked.replace("/things", "/other")).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    let _ = socket.write_all(b"ZZ\r\n");
+    let _ = read_message(&mut socket);
+    assert!(serve.ask(format!("GET / HTTP/1.1\r\nHost: a\r\n{from}\r\n folded\r\n\r\n")).contains(" 400 "));
+    let events = serve.stop();
+    let addresses: Vec<_> = events.iter().map(|event| event["source"]["ip"].as_str().unwrap()).collect();
+    assert_eq!(addresses, ["203.0.113.7", "203.0.113.7", "203.0.113.7", "127.0.0.1"], "{events:?}");
+}
