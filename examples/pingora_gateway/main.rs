@@ -15,9 +15,9 @@ use sidetrail::clock::Clock;
 use sidetrail::identity::{self, Identity};
 use sidetrail::memory::Memory;
 use sidetrail::pipeline::Pipeline;
-use sidetrail::problem::SourceFile;
+use sidetrail::problem::Problem;
 use sidetrail::record;
-use sidetrail::rules::RuleSet;
+use sidetrail::rules::{RuleSet, read_files};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -40,13 +40,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn rules() -> anyhow::Result<RuleSet> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir("rules").context("`rules` cannot be read")? {
-        let path = entry?.path();
-        files.push(Arc::new(SourceFile { name: path.display().to_string(), text: std::fs::read_to_string(&path)? }));
-    }
-    let (rules, _warnings) = RuleSet::load(&files).map_err(|problems| {
+    let wrong = |problems: Vec<Problem>| {
         anyhow!(problems.into_iter().map(|problem| problem.title).collect::<Vec<_>>().join("; "))
-    })?;
+    };
+    let files = read_files(&["rules".into()]).map_err(wrong)?;
+    let (rules, _warnings) = RuleSet::load(&files).map_err(wrong)?;
     Ok(rules)
 }

@@ -12,6 +12,7 @@ mod draft;
 mod fixture;
 mod forty_one;
 mod har;
+mod hard;
 mod identity;
 mod import_table;
 #[cfg(feature = "layer")]

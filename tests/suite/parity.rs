@@ -2,7 +2,7 @@
 //! tower Layer, a recording, and pingora where it is built in.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -16,10 +16,9 @@ use sidetrail::identity::{Identity, Jwt};
 use sidetrail::memory::Memory;
 use sidetrail::outgoing::Outgoing;
 use sidetrail::pipeline::Pipeline;
-use sidetrail::problem::SourceFile;
 use sidetrail::record::query::{Filter, Order, Scope};
 use sidetrail::record::{self, Recorder, Store};
-use sidetrail::rules::RuleSet;
+use sidetrail::rules::{RuleSet, read_files};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -61,13 +60,7 @@ fn root() -> PathBuf {
 }
 
 fn rules() -> Arc<RuleSet> {
-    let source = |path: &Path| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        Arc::new(SourceFile { name, text: std::fs::read_to_string(path).unwrap() })
-    };
-    let paths = std::fs::read_dir(root().join("rules")).unwrap().map(|entry| entry.unwrap().path());
-    let files: Vec<_> = paths.map(|path| source(&path)).collect();
-    Arc::new(RuleSet::load(&files).unwrap().0)
+    Arc::new(RuleSet::load(&read_files(&[root().join("rules")]).unwrap()).unwrap().0)
 }
 
 fn identity() -> sidetrail::identity::Settings {
@@ -80,7 +73,7 @@ fn identity() -> sidetrail::identity::Settings {
 }
 
 /// All of an event that does not depend on when, from where and through what it came.
-fn essence(event: &Event) -> Value {
+pub(crate) fn essence(event: &Event) -> Value {
     let debug = |value: &dyn std::fmt::Debug| json!(format!("{value:?}"));
     let request = event.request.as_ref().unwrap();
     json!({
@@ -133,7 +126,7 @@ async fn through_layer(observe: Arc<dyn Observe>) {
 
 #[cfg(feature = "pingora")]
 #[path = "../../examples/pingora_gateway/gateway.rs"]
-mod gateway;
+pub(crate) mod gateway;
 
 #[cfg(feature = "pingora")]
 async fn through_pingora(observe: Arc<dyn Observe>) {
@@ -150,7 +143,7 @@ async fn through_pingora(observe: Arc<dyn Observe>) {
 
 /// Writes down as HAR what passes by on its way to a pipeline.
 #[derive(Clone)]
-struct Tape {
+pub(crate) struct Tape {
     pipeline: Pipeline,
     entries: Arc<Mutex<Vec<Value>>>,
 }
@@ -158,6 +151,17 @@ struct Tape {
 struct Taping {
     witness: Box<dyn Witness>,
     entries: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Tape {
+    pub(crate) fn of(pipeline: Pipeline) -> Tape {
+        Tape { pipeline, entries: Arc::default() }
+    }
+
+    /// The entries of a recording.
+    pub(crate) fn taken(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.entries.lock().unwrap())
+    }
 }
 
 impl Observe for Tape {
@@ -196,7 +200,7 @@ fn entry(exchange: &Exchange) -> Value {
         "response": {
             "status": response.status,
             "headers": fields(&response.headers),
-            "content": {"size": response.body.content.len(), "text": text(&response.body), "encoding": "base64"},
+            "content": content(&response.body),
         },
     })
 }
@@ -206,8 +210,14 @@ fn fields(headers: &Headers) -> Vec<Value> {
     headers.iter().map(|(name, value)| json!({"name": text(name), "value": text(value)})).collect()
 }
 
-fn text(body: &Body) -> String {
-    STANDARD.encode(&body.content)
+/// Text as text, everything else in base64: as browsers write it.
+fn content(body: &Body) -> Value {
+    match std::str::from_utf8(&body.content) {
+        Ok(text) => json!({"size": text.len(), "text": text}),
+        Err(_) => {
+            json!({"size": body.content.len(), "text": STANDARD.encode(&body.content), "encoding": "base64"})
+        }
+    }
 }
 
 fn post_data(request: &Request) -> Value {
@@ -218,7 +228,11 @@ fn post_data(request: &Request) -> Value {
     }
     match request.body.content.is_empty() {
         true => Value::Null,
-        false => json!({"mimeType": kind, "text": text(&request.body), "encoding": "base64"}),
+        false => {
+            let mut data = content(&request.body);
+            data["mimeType"] = kind.into();
+            data
+        }
     }
 }
 
@@ -244,12 +258,12 @@ fn same(front: &str, told: &[Value], expected: &[Value]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_work_gives_the_same_events_through_every_front() {
     let behind = Behind::new();
-    let tape = Tape { pipeline: behind.pipeline.clone(), entries: Arc::default() };
+    let tape = Tape::of(behind.pipeline.clone());
     through_sidecar(Arc::new(tape.clone())).await;
     let expected = behind.told().await;
     assert!(expected.len() > 41, "{} events", expected.len());
 
-    let entries = tape.entries.lock().unwrap().clone();
+    let entries = tape.taken();
     same("a recording", &replayed(&entries).await, &expected);
 
     #[cfg(feature = "layer")]
