@@ -245,8 +245,8 @@ async fn an_upsert_is_what_its_status_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_method_in_a_field_counts_where_a_rule_says_so() {
-    case(
+async fn a_method_in_a_field_counts_where_the_platform_honours_it() {
+    let events = case(
         14,
         &[|client| {
             Box::pin(async move {
@@ -258,6 +258,7 @@ async fn a_method_in_a_field_counts_where_a_rule_says_so() {
         &["success: Deleted book Emma"],
     )
     .await;
+    assert_eq!(events[0].request.as_ref().unwrap().method, "POST (DELETE)", "both are kept");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

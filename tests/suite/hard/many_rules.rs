@@ -11,7 +11,6 @@ use sidetrail::rules::RuleSet;
 use super::fronts::{Front, played};
 use super::said;
 
-/// Unoptimised code is about ten times slower; the shape is the same.
 const RULES: usize = 100_000;
 const FEW: usize = 50;
 /// A look-up among all may take so many times as long as among a few: caches are smaller than 100,000 rules.
