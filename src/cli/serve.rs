@@ -28,6 +28,8 @@ use crate::read::settings::{ListenError, may_listen};
 use crate::read::{self, Parts, State};
 use crate::record::{self, OpenError, Recorder, Store, StoreError};
 
+/// How much of what memory has no room for is forgotten at a start.
+const MOST_FORGOTTEN: usize = 10_000;
 /// Threads that may block on the store for readers.
 const READER_THREADS: usize = 8;
 
@@ -259,7 +261,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     // Revoked ones count: once a token was made, the log stays closed.
     may_listen(config.read.listen, store.has_tokens()?)?;
     let lookups = lookups(&config, outgoing, &clock);
-    let memory = remembered(&config.rules, &store)?;
+    let memory = remembered(&config.rules, &store, Some(&recorder))?;
     let pipeline = Pipeline::new(Arc::new(rules), memory, identity.clone(), Some(recorder.clone()), lookups);
     pipeline.ledger().preload(store.routes()?);
     let sidecar = Sidecar::bind(&config.proxy)?;
@@ -312,9 +314,13 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
 }
 
 /// Memory with what the store kept of it.
-fn remembered(settings: &RulePaths, store: &Store) -> Result<Memory, StoreError> {
+fn remembered(settings: &RulePaths, store: &Store, recorder: Option<&Recorder>) -> Result<Memory, StoreError> {
     let memory = Memory::bounded(settings.memory_things, settings.memory_bytes);
-    memory.preload(store.things(settings.memory_things)?);
+    // A few more than fit: what was kept under a larger limit is forgotten by and by.
+    let left_out = memory.preload(store.things(settings.memory_things.saturating_add(MOST_FORGOTTEN))?);
+    if let Some(recorder) = recorder {
+        recorder.forget(left_out);
+    }
     Ok(memory)
 }
 
@@ -339,7 +345,7 @@ fn shadow(
         return Ok(None);
     }
     let (rules, _) = sources::load_rules(&settings.shadow).map_err(StartError::Problems)?;
-    let next = Pipeline::new(Arc::new(rules), remembered(settings, store)?, identity, None, None);
+    let next = Pipeline::new(Arc::new(rules), remembered(settings, store, None)?, identity, None, None);
     Ok(Some(Shadowing::new(live.clone(), next)))
 }
 

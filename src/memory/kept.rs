@@ -44,15 +44,25 @@ impl Memory {
         Memory { things: things.max(1), bytes, known: Mutex::new(ByUse::new()) }
     }
 
-    /// Fills it with what a store kept, most recently seen first; what does not fit is left out.
-    pub fn preload(&self, things: Vec<(Key, Thing)>) {
+    /// Fills it with what a store kept, most recently seen first. What does not fit comes back, to be forgotten.
+    pub fn preload(&self, things: Vec<(Key, Thing)>) -> Vec<Key> {
         let mut room = self.bytes;
-        let fits = |(key, thing): &(Key, Thing)| {
+        let mut fits = |(key, thing): &(Key, Thing)| {
             let left = room.checked_sub(cost(key, thing));
             room = left.unwrap_or(0);
             left.is_some()
         };
-        let fitting: Vec<(Key, Thing)> = things.into_iter().take(self.things).take_while(fits).collect();
+        let mut things = things.into_iter();
+        let mut fitting = Vec::new();
+        let mut left_out = Vec::new();
+        for one in things.by_ref() {
+            if fitting.len() >= self.things || !fits(&one) {
+                left_out.push(one.0);
+                break;
+            }
+            fitting.push(one);
+        }
+        left_out.extend(things.map(|(key, _)| key));
         let mut known = self.lock();
         for (key, thing) in fitting.into_iter().rev() {
             known.change(&key, |slot| {
@@ -60,6 +70,7 @@ impl Memory {
                 true
             });
         }
+        left_out
     }
 
     /// Takes lessons in, in their order, each within the limits of one thing. Most of what passes by says what was

@@ -18,7 +18,7 @@ use super::ready::Action;
 use super::things::name_of;
 use super::written::{Fetched, SentBody, Step, Test};
 use super::{Caller, Derived, Found, RuleSet};
-use crate::event::{Actor, ActorKind, Event};
+use crate::event::{Actor, ActorKind, Change, Event};
 use crate::exchange::{Body, End, Exchange, Headers, Part, Request, Response, Seen};
 use crate::memory::{Key, Lesson, Memory};
 use crate::problem::{Place as FilePlace, Problem};
@@ -366,14 +366,19 @@ fn shown(event: &Event, expectation: &Json) -> Json {
             "target_kind" => json!(target.map(|target| target.kind.as_str())),
             "details" => Json::Object(event.details.clone()),
             "missing" => event.missing.iter().map(|missing| missing.name.as_str()).collect(),
-            "changes" => event
-                .changes
-                .iter()
-                .map(|change| json!({ "field": change.field, "from": change.from, "to": change.to }))
-                .collect(),
+            "changes" => event.changes.iter().map(changed).collect(),
             _ => Json::Null,
         }
     };
     let keys = normal.as_object().into_iter().flatten();
     Json::Object(keys.map(|(key, expected)| (key.clone(), value(key, expected))).collect())
+}
+
+/// A change as a test writes it: what is not known is not there.
+fn changed(change: &Change) -> Json {
+    let mut shown = serde_json::Map::from_iter([("field".to_owned(), json!(change.field))]);
+    for (name, value) in [("from", &change.from), ("to", &change.to)] {
+        shown.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    Json::Object(shown)
 }

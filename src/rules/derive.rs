@@ -28,7 +28,7 @@ use super::scope::{Facts, Frame};
 
 use super::{Caller, Derived, Found, RuleSet};
 
-use super::{coalesce, job};
+use super::{coalesce, job, retry};
 
 use crate::event::{Actor, ActorKind, Outcome};
 
@@ -71,6 +71,7 @@ pub(crate) fn derive(
     let left_out = std::mem::take(&mut run.left_out).events(&run);
     run.derived.events.extend(left_out);
     run.credit();
+    retry::name_the_first(&mut run);
     run.derived
 }
 

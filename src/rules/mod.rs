@@ -32,6 +32,7 @@ mod method;
 mod operation;
 mod path;
 mod ready;
+mod retry;
 mod route;
 mod rpc;
 pub mod schema;
@@ -42,6 +43,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod things;
+mod told;
 mod written;
 
 use std::ops::ControlFlow;

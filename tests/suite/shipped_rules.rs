@@ -2,8 +2,9 @@
 //! test, and every test is met.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use sidetrail::problem;
+use sidetrail::problem::{self, SourceFile};
 use sidetrail::rules::{self, RuleSet};
 
 #[test]
@@ -19,4 +20,20 @@ fn the_shipped_rules_meet_their_own_tests() {
     let unmet: Vec<_> = results.iter().filter_map(rules::CaseResult::to_problem).collect();
     assert!(unmet.is_empty(), "{}", problem::print(&unmet, false));
     assert!(results.len() > 90);
+}
+
+#[test]
+fn every_example_of_the_manual_is_a_rule_file_whose_tests_are_met() {
+    let manual = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/README.md")).unwrap();
+    let examples: Vec<&str> = manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 7, "only {} examples", examples.len());
+    for text in examples {
+        let file = Arc::new(SourceFile { name: "manual.toml".to_owned(), text: text.to_owned() });
+        let (set, warnings) =
+            RuleSet::load(&[file]).unwrap_or_else(|wrong| panic!("{}", problem::print(&wrong, false)));
+        let results = set.run_cases(None);
+        let mut wrong = warnings;
+        wrong.extend(results.iter().filter_map(rules::CaseResult::to_problem));
+        assert!(!results.is_empty() && wrong.is_empty(), "{text}\n{}", problem::print(&wrong, false));
+    }
 }
