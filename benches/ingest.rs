@@ -300,6 +300,7 @@ fn pages(path: &Path) {
         ("rare user", "/?user=person390@acme.example"),
         ("category, user, failure", "/?category=Category+3&user=u_50&outcome=failure"),
         ("target", "/?target=document:777"),
+        ("target of nobody", "/?target=document:never"),
         ("word, often", "/?q=listino77"),
         ("word, seldom", "/?q=123456"),
     ] {

@@ -17,12 +17,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::body::{Budget, Copier};
+use super::body::{Budget, COPY_BYTES, Copier};
 use crate::exchange::{Body, End, Exchange, Headers, Part, Request, Response, Seen};
 use file::{Content, Entry, Field, Parameter, PostData, Recording};
 
-/// How much of each body is kept, like the sidecar's default.
-const COPY_BYTES: usize = 256 * 1024;
 /// Network errors of browsers that mean: nothing was sent.
 const NEVER_SENT: [&str; 5] = ["REFUSED", "NOT_RESOLVED", "BLOCKED", "ADDRESS_UNREACHABLE", "INTERNET_DISCONNECTED"];
 

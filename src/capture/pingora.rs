@@ -22,7 +22,7 @@ use pingora_proxy::Session;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use super::body::{Budget, COPIES_BYTES};
+use super::body::{Budget, COPIES_BYTES, COPY_BYTES};
 use super::client_address::{client_address, is_trusted};
 use super::recording::Recording;
 use super::shared::{Shared, fields};
@@ -30,9 +30,6 @@ use super::watching::{Copies, Watching};
 use super::{Network, Observe, Recorded, Tally};
 use crate::clock::Clock;
 use crate::exchange;
-
-/// The default for how much of each body is copied, in bytes.
-const COPY_BYTES: usize = 256 * 1024;
 
 /// Shows a gateway's exchanges to an observer. Clones share it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::body::COPIES_BYTES;
+use super::body::{COPIES_BYTES, COPY_BYTES};
 use super::client_address::Network;
 
 /// The smallest bound for a head that lets ordinary requests pass, in bytes.
@@ -82,7 +82,7 @@ impl Default for Settings {
             threads: 0,
             add_request_id: false,
             add_forwarded: false,
-            body_copy_bytes: 262_144,
+            body_copy_bytes: COPY_BYTES,
             body_copies_bytes: COPIES_BYTES,
             head_max_bytes: 32_768,
             head_max_fields: 256,

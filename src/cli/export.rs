@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
+use super::GOOD;
 use super::filters::{Filters, StoreFile};
 use super::remote::{Remote, Server};
-use super::{GOOD, print};
 use crate::read::export::{Batches, Columns, Format, Guard, Layout};
 use crate::record::Store;
 use crate::record::query::{Filter, Order};
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         None => write_all(&store, filter, &layout, std::io::stdout().lock())?,
     };
-    eprintln!("{rows} events, sha256:{}", print::hex(&checksum));
+    eprintln!("{rows} events, sha256:{}", hex::encode(checksum));
     Ok(GOOD)
 }
 
@@ -96,7 +96,7 @@ fn export_remote(arguments: &Arguments, remote: &Remote) -> anyhow::Result<u8> {
     if let Some(file) = &file {
         file.sync_all()?;
     }
-    eprintln!("{rows} events, sha256:{}", print::hex(&hash.finalize()));
+    eprintln!("{rows} events, sha256:{}", hex::encode(hash.finalize()));
     Ok(GOOD)
 }
 

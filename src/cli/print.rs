@@ -1,6 +1,5 @@
 //! Events as a person reads them in a terminal: User, Date/Time, Action, like the page.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use jiff::tz::TimeZone;
@@ -87,12 +86,4 @@ fn shortened(text: String) -> String {
 
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// Bytes as lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

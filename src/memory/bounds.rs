@@ -97,7 +97,7 @@ fn written_size(value: &Value) -> usize {
 pub fn digest(value: &Value) -> String {
     let mut text = String::new();
     write_sorted(value, &mut text);
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 fn write_sorted(value: &Value, out: &mut String) {

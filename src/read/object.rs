@@ -1,7 +1,5 @@
 //! An event as the API and NDJSON show it: the field names are a promise.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -241,12 +239,7 @@ pub(crate) fn rfc3339(time: Timestamp) -> String {
 
 /// A hash as the API writes it.
 pub(crate) fn hash(bytes: &[u8; 32]) -> String {
-    let mut text = "sha256:".to_owned();
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{}", hex::encode(bytes))
 }
 
 /// What a list calls an actor: name, e-mail, id, else what sort of nobody it was.

@@ -7,6 +7,7 @@
 //! the same URL in one canonical order.
 
 mod params;
+mod read;
 mod values;
 mod when;
 

@@ -1,12 +1,14 @@
 //! A block as a question sees it: each part is read when it is asked for.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Row};
 
 use crate::record::StoreError;
-use crate::record::block::{Column, Packed};
+use crate::record::block::{Column, Mask, Packed};
 use crate::record::canonical::Damaged;
+use crate::record::kept::{Hit, Kept};
 
 pub(crate) struct Block<'a> {
     conn: &'a Connection,
@@ -16,7 +18,8 @@ pub(crate) struct Block<'a> {
     /// The earliest and the latest time, µs.
     pub(crate) since: i64,
     pub(crate) until: i64,
-    facts: OnceCell<Vec<u8>>,
+    facts: OnceCell<Arc<[u8]>>,
+    kept: Option<&'a Kept>,
     ids: OnceCell<Vec<i64>>,
     times: OnceCell<Vec<i64>>,
 }
@@ -32,14 +35,33 @@ impl<'a> Block<'a> {
             since: row.get(3)?,
             until: row.get(4)?,
             facts: OnceCell::new(),
+            kept: None,
             ids: OnceCell::new(),
             times: OnceCell::new(),
         })
     }
 
+    /// One that was found before.
+    pub(crate) fn found(conn: &'a Connection, hit: &Hit) -> Block<'a> {
+        let Hit { first, last, count, since, until, .. } = *hit;
+        let (facts, ids, times) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Block { conn, first, last, count, since, until, facts, kept: None, ids, times }
+    }
+
+    /// The block and some of its events, to be found again.
+    pub(crate) fn hit(&self, mask: Mask) -> Hit {
+        let Block { first, last, count, since, until, .. } = *self;
+        Hit { first, last, count, since, until, mask }
+    }
+
     /// With its columns, where they were read along.
     pub(crate) fn with_facts(self, facts: Vec<u8>) -> Block<'a> {
-        Block { facts: OnceCell::from(facts), ..self }
+        Block { facts: OnceCell::from(Arc::from(facts)), ..self }
+    }
+
+    /// Whose columns are looked for, and left, among what is kept.
+    pub(crate) fn kept_by(self, kept: &'a Kept) -> Block<'a> {
+        Block { kept: Some(kept), ..self }
     }
 
     /// Whether a position may be one of its events'.
@@ -72,11 +94,22 @@ impl<'a> Block<'a> {
         let facts = match self.facts.get() {
             Some(facts) => facts,
             None => {
-                let read = self.blob("SELECT columns FROM facts WHERE first = ?")?;
+                let read = self.read_facts()?;
                 self.facts.get_or_init(|| read)
             }
         };
         Ok(Packed::nth(facts, column.place())?)
+    }
+
+    fn read_facts(&self) -> Result<Arc<[u8]>, StoreError> {
+        if let Some(facts) = self.kept.and_then(|kept| kept.columns(self.first)) {
+            return Ok(facts);
+        }
+        let facts = Arc::from(self.blob("SELECT columns FROM facts WHERE first = ?")?);
+        if let Some(kept) = self.kept {
+            kept.keep_columns(self.first, &facts);
+        }
+        Ok(facts)
     }
 
     /// The hashes of the requests' ids.

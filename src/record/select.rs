@@ -4,7 +4,7 @@
 //! Digested events come as blocks, found by what spans know of them or by the
 //! word index; the few later ones come one by one.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -14,9 +14,10 @@ use crate::record::block::{Column, Mask};
 use crate::record::body;
 use crate::record::canonical::Damaged;
 use crate::record::census::{Census, Gap};
+use crate::record::kept::{Answer, Gathered, Kept};
 use crate::record::loaded::Block;
 use crate::record::plan::Plan;
-use crate::record::query::{Field, Filter, Order, Position, Stored};
+use crate::record::query::{Filter, Order, Position, Stored};
 use crate::record::rollup::Stretch;
 use crate::record::sieve::may_hold;
 use crate::record::texts::Reading;
@@ -26,6 +27,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) texts: Reading<'a>,
     pub(crate) census: &'a Census,
+    pub(crate) kept: &'a Kept,
 }
 
 /// Which digested events are walked over: the others were counted already.
@@ -49,13 +51,16 @@ pub(crate) enum Part<'a> {
 pub(crate) type Each<'e> = dyn FnMut(Part<'_>) -> Result<bool, StoreError> + 'e;
 
 /// One walk.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     snapshot: &'a Snapshot<'a>,
-    plan: Plan,
-    only: Option<Vec<Stretch>>,
+    pub(super) plan: Plan,
+    pub(super) only: Option<Vec<Stretch>>,
+    /// What is known of the filter's matches.
+    known: Option<Arc<Answer>>,
+    gathered: Gathered,
     descending: bool,
-    from: i64,
-    to: i64,
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
 impl Snapshot<'_> {
@@ -96,14 +101,21 @@ impl Snapshot<'_> {
         each: &mut Each<'_>,
     ) -> Result<(), StoreError> {
         let to = filter.upto.map_or(to, |upto| upto.0.min(to));
+        let digested = self.digested()?;
+        let is_all = matches!(rest, Rest::All) && from == 0 && to >= digested;
         let (only, gaps) = match rest {
             Rest::All => (None, vec![(from, to)]),
             Rest::Times(only) => (Some(only), vec![(from, to)]),
             Rest::Between(gaps) => (None, gaps),
         };
         let descending = order == Order::Descending;
-        let mut walk = Walk { snapshot: self, plan: Plan::new(self, filter)?, only, descending, from, to };
-        let digested = self.digested()?;
+        let plan = Plan::new(self, filter)?;
+        let (since, until) = (plan.since, plan.until);
+        let known = self.kept.answer(filter, since, until);
+        // Where all blocks match, or all is known, there is nothing to keep.
+        let is_new = is_all && !filter.clauses.is_empty() && known.as_ref().is_none_or(|known| known.upto < digested);
+        let gathered = Gathered::new(is_new);
+        let mut walk = Walk { snapshot: self, plan, only, known, gathered, descending, from, to };
         if descending && !walk.late(digested, each)? {
             return Ok(());
         }
@@ -112,6 +124,15 @@ impl Snapshot<'_> {
             if !walk.blocks(each)? {
                 return Ok(());
             }
+        }
+        if is_new {
+            self.kept.keep_answer(
+                filter,
+                since,
+                until,
+                digested,
+                std::mem::replace(&mut walk.gathered, Gathered::new(false)),
+            );
         }
         if !descending {
             (walk.from, walk.to) = (from, to);
@@ -160,16 +181,60 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    fn blocks(&self, each: &mut Each<'_>) -> Result<bool, StoreError> {
-        match &self.plan.words {
+    /// All matches between `from` and `to` that blocks hold: those that are known, and the later ones.
+    fn blocks(&mut self, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        let Some(known) = self.known.clone() else { return self.search(each) };
+        let (from, to) = (self.from, self.to);
+        let beyond = (from.max(known.upto.saturating_add(1)), to);
+        for is_beyond in [self.descending, !self.descending] {
+            let goes_on = if is_beyond {
+                (self.from, self.to) = beyond;
+                beyond.0 > beyond.1 || self.search(each)?
+            } else {
+                (self.from, self.to) = (from, to.min(known.upto));
+                self.again(&known, each)?
+            };
+            if !goes_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn search(&mut self, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        match self.plan.words.clone() {
             _ if self.plan.nothing => Ok(true),
-            Some(words) => self.by_words(words, each),
+            Some(words) => self.by_words(&words, each),
             None => self.by_spans(each),
         }
     }
 
+    /// What was found before, as far as it is asked for now.
+    fn again(&mut self, known: &Answer, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        let first = known.hits.partition_point(|hit| hit.last < self.from);
+        let behind = known.hits.partition_point(|hit| hit.first <= self.to);
+        let hits = known.hits.get(first..behind).unwrap_or_default();
+        for at in 0..hits.len() {
+            let at = if self.descending { hits.len() - 1 - at } else { at };
+            let Some(hit) = hits.get(at) else { break };
+            if hit.until < self.plan.since || hit.since >= self.plan.until {
+                continue;
+            }
+            let block = Block::found(self.snapshot.conn, hit).kept_by(self.snapshot.kept);
+            if !self.only.as_deref().is_none_or(|only| meets(only, &block)) {
+                continue;
+            }
+            let mut mask = hit.mask;
+            self.narrow_bounds(&block, &mut mask)?;
+            if !self.pass(&block, mask, each)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Every block that may hold a match.
-    fn by_spans(&self, each: &mut Each<'_>) -> Result<bool, StoreError> {
+    fn by_spans(&mut self, each: &mut Each<'_>) -> Result<bool, StoreError> {
         let bits = |column: Column| {
             let tests = self.plan.columns.iter().filter(|test| test.column == column && !test.negated);
             tests.fold(-1, |bits, test| bits & test.bits())
@@ -179,7 +244,7 @@ impl Walk<'_> {
         // Where most blocks are passed over, their columns are not read along.
         let (column, table) = match &sieve {
             Some((table, _)) => ("bits", format!("CROSS JOIN {table} USING (first)")),
-            None if self.only.is_some() => ("NULL", String::new()),
+            None if self.only.is_some() || !self.snapshot.kept.is_full() => ("NULL", String::new()),
             None => ("columns", "CROSS JOIN facts USING (first)".to_owned()),
         };
         let sql = format!(
@@ -201,7 +266,7 @@ impl Walk<'_> {
             bits(Column::Action),
         ])?;
         while let Some(row) = rows.next()? {
-            let block = Block::of(self.snapshot.conn, row)?;
+            let block = Block::of(self.snapshot.conn, row)?.kept_by(self.snapshot.kept);
             if !self.only.as_deref().is_none_or(|only| meets(only, &block)) {
                 continue;
             }
@@ -219,7 +284,7 @@ impl Walk<'_> {
     }
 
     /// What the word index names, block by block.
-    fn by_words(&self, words: &str, each: &mut Each<'_>) -> Result<bool, StoreError> {
+    fn by_words(&mut self, words: &str, each: &mut Each<'_>) -> Result<bool, StoreError> {
         let conn = self.snapshot.conn;
         let sql = format!(
             "SELECT rowid FROM word_index WHERE word_index MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid {}",
@@ -242,7 +307,7 @@ impl Walk<'_> {
                 )?;
                 let mut rows = find.query([position])?;
                 let row = rows.next()?.ok_or(Damaged)?;
-                current = Some((Block::of(conn, row)?, Mask::NONE));
+                current = Some((Block::of(conn, row)?.kept_by(self.snapshot.kept), Mask::NONE));
             }
             if let Some((block, mask)) = &mut current {
                 mask.add(block.place(position)?.ok_or(Damaged)?);
@@ -268,7 +333,7 @@ impl Walk<'_> {
     }
 
     /// Gives those of `mask` that match.
-    fn give(&self, block: &Block<'_>, mut mask: Mask, each: &mut Each<'_>) -> Result<bool, StoreError> {
+    fn give(&mut self, block: &Block<'_>, mut mask: Mask, each: &mut Each<'_>) -> Result<bool, StoreError> {
         self.narrow(block, &mut mask)?;
         if self.plan.verify {
             for place in mask.places() {
@@ -279,34 +344,16 @@ impl Walk<'_> {
                 }
             }
         }
-        if mask.is_empty() { Ok(true) } else { each(Part::Block(block, mask)) }
+        self.pass(block, mask, each)
     }
 
-    fn narrow(&self, block: &Block<'_>, mask: &mut Mask) -> Result<(), StoreError> {
-        if !block.within(self.from, self.to) {
-            let ids = block.ids()?.iter();
-            keep(mask, ids.map(|id| (self.from..=self.to).contains(id)));
+    /// Gives what matches.
+    fn pass(&mut self, block: &Block<'_>, mask: Mask, each: &mut Each<'_>) -> Result<bool, StoreError> {
+        if mask.is_empty() {
+            return Ok(true);
         }
-        for test in &self.plan.columns {
-            if mask.is_empty() {
-                return Ok(());
-            }
-            let hits = block.column(test.column)?.among(&test.numbers);
-            if test.negated { mask.drop_all(&hits) } else { mask.meet(&hits) }
-        }
-        if !mask.is_empty() && (block.since < self.plan.since || block.until >= self.plan.until) {
-            let range = self.plan.since..self.plan.until;
-            keep(mask, block.times()?.iter().map(|time| range.contains(time)));
-        }
-        if let Some(only) = &self.only {
-            keep(mask, block.times()?.iter().map(|time| lies_in(only, *time)));
-        }
-        for test in &self.plan.hashes {
-            if !mask.is_empty() {
-                mask.meet(&hashed(block, test.field, &test.hashes)?);
-            }
-        }
-        Ok(())
+        self.gathered.add(block.hit(mask));
+        each(Part::Block(block, mask))
     }
 }
 
@@ -314,29 +361,4 @@ impl Walk<'_> {
 fn meets(only: &[Stretch], block: &Block<'_>) -> bool {
     let behind = only.partition_point(|(_, until)| *until <= block.since);
     only.get(behind).is_some_and(|(since, _)| *since <= block.until)
-}
-
-fn lies_in(only: &[Stretch], time: i64) -> bool {
-    let behind = only.partition_point(|(_, until)| *until <= time);
-    only.get(behind).is_some_and(|(since, _)| *since <= time)
-}
-
-fn keep(mask: &mut Mask, wanted: impl Iterator<Item = bool>) {
-    for (place, _) in wanted.enumerate().filter(|(_, wanted)| !wanted) {
-        mask.remove(place);
-    }
-}
-
-fn hashed(block: &Block<'_>, field: Field, hashes: &BTreeSet<i64>) -> Result<Mask, StoreError> {
-    let mut hits = Mask::NONE;
-    if field == Field::Request {
-        let requests = block.requests()?;
-        let found = requests.iter().enumerate().filter(|(_, hash)| hashes.contains(hash));
-        found.for_each(|(place, _)| hits.add(place));
-    } else {
-        for (place, _) in block.targets()?.into_iter().filter(|(_, hash)| hashes.contains(hash)) {
-            hits.add(place);
-        }
-    }
-    Ok(hits)
 }

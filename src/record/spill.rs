@@ -141,7 +141,7 @@ fn parse(line: &[u8]) -> Option<Event> {
 }
 
 fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// A new file's name is durable only when its folder is.

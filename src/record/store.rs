@@ -15,6 +15,7 @@ use crate::ledger::Line;
 use crate::memory::{Key, Thing};
 use crate::record::canonical::Damaged;
 use crate::record::census::Census;
+use crate::record::kept::Kept;
 use crate::record::matching::sees;
 use crate::record::query::{Count, Facet, Field, Filter, Histogram, Order, Page, Position, Scope, Stored};
 use crate::record::select::{Part, Snapshot};
@@ -38,6 +39,7 @@ struct Inner {
     idle: Mutex<Vec<Connection>>,
     texts: Texts,
     census: Census,
+    kept: Kept,
     secret: [u8; 32],
     id: String,
 }
@@ -62,9 +64,10 @@ impl Store {
         let meta = |name| conn.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0));
         let secret = meta("secret")?;
         let id: Vec<u8> = conn.query_row("SELECT value FROM meta WHERE name = 'id'", (), |row| row.get(0))?;
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(id);
         let idle = Mutex::new(vec![conn]);
-        let inner = Inner { path, idle, texts: Texts::default(), census: Census::default(), secret, id };
+        let inner =
+            Inner { path, idle, texts: Texts::default(), census: Census::default(), kept: Kept::default(), secret, id };
         Ok(Store { inner: Arc::new(inner), stop: None })
     }
 
@@ -251,8 +254,12 @@ impl Store {
             stop.watch(&mut conn)?;
         }
         conn.prepare_cached("BEGIN")?.execute(())?;
-        let answer =
-            question(&Snapshot { conn: &conn, texts: self.inner.texts.through(&conn), census: &self.inner.census });
+        let answer = question(&Snapshot {
+            conn: &conn,
+            texts: self.inner.texts.through(&conn),
+            census: &self.inner.census,
+            kept: &self.inner.kept,
+        });
         if self.stop.is_some() {
             stop::forget(&mut conn)?;
         }

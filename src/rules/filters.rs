@@ -135,7 +135,7 @@ fn mask(text: &str) -> String {
 
 /// The beginning of its SHA-256: the same value gives the same word.
 fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes()).first_chunk::<6>().map(hex::encode).unwrap_or_default()
 }
 
 fn capitalize(text: &str) -> String {

@@ -186,7 +186,7 @@ impl RuleSet {
             hash.update((source.text.len() as u64).to_le_bytes());
             hash.update(source.text.as_bytes());
         }
-        let version = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let version = hex::encode(hash.finalize());
         let (ready, mut problems) = load::compile(&shapes, problems);
         problem::sort(&mut problems);
         problems.dedup();

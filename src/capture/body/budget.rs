@@ -11,6 +11,8 @@ use bytes::Bytes;
 
 /// The default for all copies together, in bytes.
 pub(crate) const COPIES_BYTES: usize = 64 << 20;
+/// The default for how much of each body is copied, in bytes.
+pub(crate) const COPY_BYTES: usize = 256 * 1024;
 
 /// The least that a copy grows by, in bytes.
 const GROWTH: usize = 512;

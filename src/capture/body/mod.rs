@@ -19,7 +19,7 @@ use encoding_rs::Encoding;
 
 use crate::exchange::{Body, Headers, Seen};
 use budget::Share;
-pub(crate) use budget::{Budget, COPIES_BYTES};
+pub(crate) use budget::{Budget, COPIES_BYTES, COPY_BYTES};
 use coding::Chain;
 use multipart::Multipart;
 

@@ -227,7 +227,7 @@ impl Open {
 
     fn close(self) -> Part {
         let Open { mut part, text, hash, .. } = self;
-        part.sha256 = hash.map(|hash| hex(&hash.finalize()));
+        part.sha256 = hash.map(|hash| hex::encode(hash.finalize()));
         if part.filename.is_none() {
             let kind = part.content_type.as_deref().unwrap_or_default();
             part.text = Some(match charset::named(kind) {
@@ -315,14 +315,6 @@ fn lossy(bytes: Vec<u8>, size: u64) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Budget;
@@ -395,7 +387,7 @@ mod tests {
         let (parts, cut) = form.finish(true).unwrap();
         assert_eq!(cut, None);
         assert_eq!(parts.iter().map(|part| part.size).collect::<Vec<_>>(), [20 << 20; 3]);
-        let expected = hex(&expected.finalize());
+        let expected = hex::encode(expected.finalize());
         assert!(parts.iter().all(|part| part.sha256.as_deref() == Some(expected.as_str())));
         assert!(most <= 2 * LONGEST_HEAD, "held {most} bytes");
     }

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, Method, StatusCode};
 use http_body::Body;
 
-use super::body::{Budget, COPIES_BYTES};
+use super::body::{Budget, COPIES_BYTES, COPY_BYTES};
 use super::client_address::{client_address, is_trusted};
 use super::recording::Recording;
 use super::shared::{Shared, fields};
@@ -27,9 +27,6 @@ use super::{Network, Observe};
 use crate::clock::Clock;
 use crate::exchange;
 pub use bodies::{ReplyBody, RequestBody};
-
-/// The default for how much of each body is copied, in bytes.
-const COPY_BYTES: usize = 256 * 1024;
 
 /// How long a reply may wait for a body that the service did not read.
 const UNREAD: Duration = Duration::from_secs(1);

@@ -23,7 +23,7 @@ pub(crate) struct Asset {
 
 impl Asset {
     fn new(stem: &str, extension: &str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
-        let digest: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::digest(bytes).first_chunk::<8>().map(hex::encode).unwrap_or_default();
         Asset { name: format!("{stem}.{digest}.{extension}"), media_type, bytes }
     }
 

@@ -132,7 +132,7 @@ impl Detail {
             values: event.details.iter().map(|(name, value)| (name.clone(), format::value(Some(value)))).collect(),
             missing: event.missing.iter().map(|missing| (missing.name.clone(), missing.reason.clone())).collect(),
             rule: event.rule.as_ref().map(|rule| (rule.file.to_string(), rule.version.to_string())),
-            hash: hex(&stored.hash),
+            hash: hex::encode(stored.hash),
             json: serde_json::to_string_pretty(&EventObject::from(stored)).unwrap_or_default(),
             page_href: desk.event(event.id),
             list_href: desk.closed(),
@@ -213,10 +213,6 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
         3_600..86_400 => words(seconds / 3_600, "hour"),
         _ => words(seconds / 86_400, "day"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

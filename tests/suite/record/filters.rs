@@ -314,6 +314,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_found_before_is_found_again_beside_what_came_later(
+        filters in prop::collection::vec(filter(), 6), first in 0_u64..900, more in 0_u64..900, time in time(), edges in edges()
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(folder.path(), 0..first, 97);
+        let wide: Vec<Filter> =
+            filters.into_iter().map(|filter| Filter { since: None, until: None, upto: None, ..filter }).collect();
+        let all = everything(&store);
+        wide.iter().for_each(|filter| check_all(&store, filter, &all, 50, 2_000, &edges));
+        filled(folder.path(), first..first + more, 97);
+        let all = everything(&store);
+        prop_assert_eq!(all.len() as u64, first + more);
+        for filter in wide {
+            let upto = all.get(all.len() / 2).map(|stored| stored.position);
+            for asked in [
+                Filter { since: Some(time), ..filter.clone() },
+                Filter { until: Some(time), upto, ..filter.clone() },
+                filter.clone(),
+                Filter { upto, ..filter },
+            ] {
+                check_all(&store, &asked, &all, 50, 2_000, &edges);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_single_event_is_seen_only_within_the_scope() {
     let (store, all, _) = made();
