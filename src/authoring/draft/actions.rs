@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::example::{self, Test};
 use super::kinds::Kind;
+use super::looks::{is_version, only_looks};
 use super::phrase::{About, Phrase};
-use super::route::{Operation, Segment, shape, text};
+use super::route::{Operation, Segment, shape};
+use super::standing::Standing;
 use super::{body, clean, words};
 
 /// An action.
@@ -53,35 +55,6 @@ pub(super) struct Actions {
     pub(super) ignores: Vec<Ignore>,
     /// Routes of which nothing can be said.
     pub(super) silent: Vec<String>,
-}
-
-/// The kinds by their addresses and collections.
-pub(super) struct Standing<'a> {
-    pub(super) kinds: &'a [Kind],
-    addresses: BTreeMap<String, usize>,
-    collections: BTreeMap<String, usize>,
-}
-
-impl<'a> Standing<'a> {
-    pub(super) fn of(kinds: &'a [Kind]) -> Standing<'a> {
-        let by =
-            |shape: &dyn Fn(&Kind) -> String| kinds.iter().enumerate().map(|(at, kind)| (shape(kind), at)).collect();
-        Standing {
-            kinds,
-            addresses: by(&|kind| shape(&kind.address)),
-            collections: by(&|kind| shape(kind.collection())),
-        }
-    }
-
-    /// The kind whose address this is.
-    pub(super) fn at(&self, segments: &[Segment]) -> Option<&'a Kind> {
-        self.addresses.get(&shape(segments)).and_then(|at| self.kinds.get(*at))
-    }
-
-    /// The deepest kind whose address begins a route.
-    pub(super) fn owner(&self, segments: &[Segment]) -> Option<&'a Kind> {
-        (1..=segments.len()).rev().find_map(|length| self.at(segments.get(..length)?))
-    }
 }
 
 /// What every operation that changes something becomes.
@@ -438,47 +411,4 @@ fn name_said(operation: &Operation, last: &str, phrase: &mut Phrase, action: &mu
     }
     phrase.message.push_str(&format!(" {{{{ {name} }}}}"));
     action.lets.push((name, vec![format!("input.{field}")]));
-}
-
-fn is_version(word: &str) -> bool {
-    word == "api" || word.strip_prefix('v').is_some_and(|rest| rest.parse::<u16>().is_ok())
-}
-
-/// Why a request that could change something only looks.
-fn only_looks(operation: &Operation) -> Option<&'static str> {
-    if operation.method != "POST" {
-        return None;
-    }
-    let last = operation.segments.last().and_then(Segment::fixed).unwrap_or_default();
-    // Google's way to name what is done: `/documents:search`.
-    let last = last.rsplit(':').next().unwrap_or_default();
-    let own = words::words(last);
-    let (first, end) = (own.first().map_or("", String::as_str), own.last().map_or("", String::as_str));
-    if own.concat() == "refreshtoken"
-        || own.concat() == "tokenrefresh"
-        || first == "refresh" && text(&operation.segments).contains("auth")
-    {
-        return Some("renews a token");
-    }
-    if ["graphql", "gql"].contains(&own.concat().as_str()) {
-        return None;
-    }
-    let summary: Vec<String> = operation.summary.split_whitespace().take(4).map(str::to_owned).collect();
-    let told = words::verb_of(&summary).map(|(verb, _)| verb);
-    let verb = match told.as_deref() {
-        Some(verb) if words::is_looking(verb) => verb,
-        // The summary says that it does something.
-        Some(_) => return None,
-        None if words::is_looking(first) => first,
-        None if words::is_looking(end) => end,
-        None => return None,
-    };
-    Some(match verb {
-        "search" | "find" | "query" | "filter" | "lookup" | "autocomplete" | "suggest" => "looks for things",
-        "validate" | "check" | "detect" | "inspect" | "compare" | "diff" => "checks, changes nothing",
-        "preview" | "render" => "shows what would be",
-        "calculate" | "compute" | "count" | "estimate" | "evaluate" | "simulate" | "predict" | "forecast"
-        | "aggregate" => "computes, changes nothing",
-        _ => "reads",
-    })
 }

@@ -10,7 +10,7 @@ use super::clean;
 pub(super) const IDS: [&str; 14] =
     ["id", "_id", "uuid", "uid", "guid", "slug", "key", "number", "login", "username", "code", "sid", "handle", "name"];
 /// Fields that people call a thing by, the likeliest first; compared without `_` and case.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 23] = [
     "name",
     "title",
     "label",
@@ -32,8 +32,6 @@ const NAMES: [&str; 25] = [
     "domain",
     "code",
     "reference",
-    "path",
-    "url",
     "summary",
     "description",
 ];

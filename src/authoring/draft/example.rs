@@ -5,9 +5,10 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::actions::{Action, Standing};
+use super::actions::Action;
 use super::kinds::Kind;
 use super::route::Operation;
+use super::standing::Standing;
 use super::{body, clean, described};
 
 /// A test below an action.
@@ -79,8 +80,9 @@ pub(super) fn usual(operation: &Operation, kind: &Kind, verb: &str) -> Test {
     let label = kind.label.as_deref().unwrap_or("name");
     let input = &operation.sample.input;
     let inner = kind.sent.as_ref().map_or(Some(input), |path| input.get(path));
-    let tells =
-        inner.is_some_and(|inner| inner.get(label).is_some_and(Value::is_string)) && operation.sample.files.is_empty();
+    let tells = inner.is_some_and(|inner| inner.get(label).is_some_and(Value::is_string)) && operation.sample.files.is_empty()
+        // A form has no tables.
+        && !(operation.sample.is_form && kind.sent.is_some());
     let said = inner.and_then(|inner| inner.get(label)).and_then(Value::as_str).filter(|_| operation.sample.recorded);
     let said = said.map(clean::text).filter(|name| !name.is_empty() && !name.contains(['{', '}']));
     let example = said.unwrap_or_else(|| kind.example.clone());

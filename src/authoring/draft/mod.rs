@@ -11,10 +11,12 @@ mod clean;
 mod described;
 mod example;
 mod kinds;
+mod looks;
 mod phrase;
 mod prove;
 mod recorded;
 mod route;
+mod standing;
 mod words;
 mod write;
 
@@ -26,10 +28,10 @@ use super::openapi::Description;
 use crate::exchange::Exchange;
 use crate::problem::SourceFile;
 use crate::rules::{Cover, RuleSet};
-use actions::Standing;
 use calls::Called;
 use kinds::Kind;
 use route::Operation;
+use standing::Standing;
 use write::Drafted;
 
 /// What was drafted.

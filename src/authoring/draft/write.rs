@@ -74,7 +74,7 @@ impl Drafted {
         for (at, kind) in self.kinds.iter().enumerate().filter(|(_, kind)| !kind.known && used.contains(&kind.name)) {
             let mut place: Vec<String> =
                 kind.address.iter().filter_map(|segment| segment.fixed().map(str::to_owned)).collect();
-            if place.is_empty() {
+            if kind.address.is_empty() {
                 place.push(words::plural(&kind.name));
             }
             places.push((place, Item::Kind(at), at));
