@@ -4,6 +4,8 @@
 //! with file:line:col, the line, a caret and help. An error of running code is
 //! something else (thiserror, one enum per module).
 
+pub mod codes;
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 mod check;
 mod coverage;
 mod draft;
+mod explain;
 mod export;
 mod filters;
 mod fmt;
@@ -56,6 +57,8 @@ enum Command {
     Coverage(coverage::Arguments),
     /// Begin rule files for what is unmapped, from a recording (HAR) or a description (OpenAPI).
     Draft(draft::Arguments),
+    /// Why a request gives this event and no other; what the code of a problem means.
+    Explain(explain::Arguments),
     /// Print the events that a recording (HAR) gives.
     Replay(replay::Arguments),
     /// Print events of the store.
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Draft(arguments) => draft::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Tail(arguments) => query::tail(&arguments),

@@ -6,34 +6,22 @@
 use std::sync::Arc;
 
 use minijinja::Value;
-
 use minijinja::value::ValueKind;
 
 use super::element::{Element, Setting};
-
-use super::expression::{Chain, as_text, attribute, is_there};
-
-use super::learn;
-
-use super::left_out::{LeftOut, MOST_ELEMENTS};
-
-use super::operation::{Operation, Whole, credential_facts};
-
-use super::path::Template;
-
 use super::entry::{Bound, Entry, Place};
+use super::expression::{Chain, as_text, attribute, is_there};
+use super::learn;
+use super::left_out::{LeftOut, MOST_ELEMENTS};
+use super::operation::{Operation, Whole, credential_facts};
+use super::path::Template;
 use super::ready::{Action, Ready};
-
 use super::scope::{Facts, Frame};
-
+use super::trace::{Candidate, Fate};
 use super::{Caller, Derived, Found, RuleSet};
-
 use super::{coalesce, job, retry};
-
 use crate::event::{Actor, ActorKind, Outcome};
-
 use crate::exchange::{Exchange, Request};
-
 use crate::memory::{Lesson, Overlay, Recall};
 
 /// What one exchange gives.
@@ -44,6 +32,7 @@ pub(crate) fn derive(
     caller: &Caller,
     memory: &dyn Recall,
     fetched: &[Lesson],
+    trace: Option<&mut Vec<Candidate>>,
 ) -> Derived {
     let overlay = Overlay { below: memory, lessons: fetched };
     let memory: &dyn Recall = if fetched.is_empty() { memory } else { &overlay };
@@ -51,7 +40,7 @@ pub(crate) fn derive(
     whole.stands_for(&set.ready.overrides);
     let whole = whole;
     let found = found.spot(whole.stood_for);
-    let mut run = Run { set, whole: &whole, memory, derived: Derived::default(), left_out: LeftOut::default() };
+    let mut run = Run { set, whole: &whole, memory, derived: Derived::default(), left_out: LeftOut::default(), trace };
     if whole.outcome == Outcome::Success {
         run.derived.lessons.extend(fetched.iter().cloned());
     }
@@ -96,6 +85,8 @@ pub(crate) struct Run<'a> {
     pub(crate) memory: &'a dyn Recall,
     pub(crate) derived: Derived,
     left_out: LeftOut<'a>,
+    /// Where somebody wants to know why.
+    trace: Option<&'a mut Vec<Candidate>>,
 }
 
 impl<'a> Run<'a> {
@@ -119,7 +110,8 @@ impl<'a> Run<'a> {
                     continue;
                 };
                 if otherwise && fired {
-                    return;
+                    self.say(action, bound, || Fate::silent("`otherwise`: another action of this route gave an event"));
+                    continue;
                 }
                 let Some(operation) = made.of(bound.place.names(), || operation(self.whole, &bound.place)) else {
                     continue;
@@ -168,7 +160,10 @@ impl<'a> Run<'a> {
             None => vec![Value::UNDEFINED],
             Some(each) => match elements(&each.value(&base.0)) {
                 // Nothing was there to act on.
-                Some(list) if list.is_empty() && operation.outcome == Outcome::Success => return false,
+                Some(list) if list.is_empty() && operation.outcome == Outcome::Success => {
+                    self.say(action, bound, || Fate::silent("`each` is an empty list, and the request succeeded"));
+                    return false;
+                }
                 Some(list) if !list.is_empty() => list,
                 _ => vec![Value::UNDEFINED],
             },
@@ -180,12 +175,20 @@ impl<'a> Run<'a> {
             // The last element takes the frame itself: most actions have only one.
             let own = if index + 1 == length { base.take() } else { base.clone() };
             let Some(own) = own else { break };
-            let Some(element) = Element::new(&setting, own, each, index, length) else { continue };
+            let element = match Element::new(&setting, own, each, index, length) {
+                Ok(element) => element,
+                Err(silence) => {
+                    self.say(action, bound, || silence.fate(action));
+                    continue;
+                }
+            };
             if !action.failures && matches!(element.outcome, Outcome::Failure | Outcome::Denied) {
+                self.say(action, bound, || Fate::silent("it did not succeed, and `failures = false`"));
                 continue;
             }
             if self.derived.events.len() - given >= room {
                 self.left_out.count(action, element.workspace(), 1, element.outcome);
+                self.say(action, bound, || Fate::silent("it is beyond `max_events`"));
                 continue;
             }
             let mut event = self.event(action, &element);
@@ -193,6 +196,7 @@ impl<'a> Run<'a> {
                 && coalesce::is_repetition(&mut event, within, self.memory, &mut self.derived.lessons)
             {
                 fired = true;
+                self.say(action, bound, || Fate::silent("`coalesce`: the same sentence was written a moment ago"));
                 continue;
             }
             if let Some(job) = &element.job {
@@ -200,12 +204,24 @@ impl<'a> Run<'a> {
             }
             self.derived.lessons.extend(job::begun(action, &element, &event));
             self.derived.lessons.extend(learn::from_target(&element, event.time));
+            self.say(action, bound, || Fate::fired(&event, &element));
             self.derived.events.push(event);
         }
         if let Some(unseen) = length.checked_sub(MOST_ELEMENTS).filter(|unseen| *unseen > 0) {
             self.left_out.count(action, setting.workspace.as_deref(), unseen, Outcome::Unknown);
         }
         fired || self.derived.events.len() > given
+    }
+
+    /// Tells what came of an action, where somebody wants to know.
+    fn say(&mut self, action: &Action, bound: &Bound, fate: impl FnOnce() -> Fate) {
+        let Some(trace) = &mut self.trace else { return };
+        let candidate = Candidate::of(action, bound);
+        let same = |known: &&mut Candidate| known.action == candidate.action && known.route == candidate.route;
+        match trace.iter_mut().find(same) {
+            Some(known) => known.fates.push(fate()),
+            None => trace.push(Candidate { fates: vec![fate()], ..candidate }),
+        }
     }
 
     /// Ties the credentials of a successful exchange to a person.

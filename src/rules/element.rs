@@ -5,23 +5,15 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use super::derive::elements;
-
 use super::entry::{Bound, Whose};
-
 use super::expression::{as_id, as_text, attribute, dig, is_there};
-
 use super::operation::Operation;
-
 use super::ready::{Action, By, Kind, Ready, Target};
-
 use super::scope::{Frame, Known, Sent, thing_of};
-
 use super::template::write_value;
-
 use super::things::{Stands, View};
-
+use super::trace::Silence;
 use crate::event::Outcome;
-
 use crate::memory::Recall;
 
 /// What every element of an operation begins with: a frame, and the target.
@@ -163,14 +155,14 @@ pub(crate) struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Puts an element of `length` together; `None` if the action does not fire for it.
+    /// Puts an element of `length` together; an error is why the action does not fire for it.
     pub(crate) fn new(
         setting: &'a Setting<'a>,
         base: Base,
         each: Value,
         index: usize,
         length: usize,
-    ) -> Option<Element<'a>> {
+    ) -> Result<Element<'a>, Silence> {
         let action = setting.action;
         let (mut frame, mut target) = base;
         if action.each.is_some() {
@@ -201,10 +193,10 @@ impl<'a> Element<'a> {
         if !action.changed.is_empty()
             && !action.changed.iter().any(|field| sent.is_some_and(|sent| sent.changed(field)))
         {
-            return None;
+            return Err(Silence::Unchanged(frame));
         }
         if action.condition.as_ref().is_some_and(|condition| !condition.value(&frame).is_true()) {
-            return None;
+            return Err(Silence::Condition(frame));
         }
         let mut outcome = outcome(setting, &frame);
         let mut job = None;
@@ -217,7 +209,11 @@ impl<'a> Element<'a> {
         }
         // A target of which neither id nor name is known says nothing.
         target = target.filter(|target| target.label().is_some());
-        Some(Element { setting, frame, target, outcome, job })
+        Ok(Element { setting, frame, target, outcome, job })
+    }
+
+    pub(crate) fn frame(&self) -> &Arc<Frame> {
+        &self.frame
     }
 
     pub(crate) fn workspace(&self) -> Option<&str> {

@@ -32,6 +32,8 @@ const KEYWORDS: [&str; 15] =
 /// An expression, ready to be evaluated.
 #[derive(Debug)]
 pub(crate) struct Expression {
+    /// As it was written.
+    pub(crate) text: Box<str>,
     form: Form,
     /// The dotted names that it asks for: `input.invitations`, `each.email`.
     pub(crate) names: Vec<Box<str>>,
@@ -55,12 +57,16 @@ impl Expression {
         let text = text.trim();
         if is_plain_path(text) {
             let path = text.split('.').map(Arc::from).collect();
-            return Ok(Expression { form: Form::Path(path), names: vec![text.into()] });
+            return Ok(Expression { text: text.into(), form: Form::Path(path), names: vec![text.into()] });
         }
         if let Some((path, equal, literal)) = comparison(text) {
             let names = vec![path.into()];
             let path = path.split('.').map(Arc::from).collect();
-            return Ok(Expression { form: Form::Compared { path, equal, text: Value::from(literal) }, names });
+            return Ok(Expression {
+                text: text.into(),
+                form: Form::Compared { path, equal, text: Value::from(literal) },
+                names,
+            });
         }
         let code = ENVIRONMENT
             .compile_expression_owned(text.to_owned())
@@ -71,7 +77,7 @@ impl Expression {
         let mut names: Vec<Box<str>> =
             code.undeclared_variables(true).into_iter().map(String::into_boxed_str).collect();
         names.sort();
-        Ok(Expression { form: Form::Code(code), names })
+        Ok(Expression { text: text.into(), form: Form::Code(code), names })
     }
 
     /// Its value in a frame; undefined where anything is missing or goes wrong.

@@ -44,6 +44,7 @@ mod template;
 mod tests;
 mod things;
 mod told;
+mod trace;
 mod written;
 
 use std::ops::ControlFlow;
@@ -62,6 +63,7 @@ pub use covers::Cover;
 pub use divergence::{Divergence, DivergingField, divergences};
 pub use lookup::Lookup;
 pub use source::{read_files, stamp};
+pub use trace::{Candidate, Fate, Valued};
 
 use graphql::persisted::Documents;
 use ready::Ready;
@@ -295,7 +297,7 @@ impl RuleSet {
         memory: &dyn Recall,
         fetched: &[Lesson],
     ) -> Derived {
-        derive::derive(self, found, exchange, caller, memory, fetched)
+        derive::derive(self, found, exchange, caller, memory, fetched, None)
     }
 
     /// The events of jobs whose end nobody saw in time (`job.give_up`). Ask now and then.
@@ -304,6 +306,19 @@ impl RuleSet {
             events::eventless(self, action, now, number)
         });
         Derived { events, lessons, ..Derived::default() }
+    }
+
+    /// Like [`RuleSet::derive`], and what came of each action at the route, fired or not.
+    pub fn explain(
+        &self,
+        found: Found,
+        exchange: &Exchange,
+        caller: &Caller,
+        memory: &dyn Recall,
+    ) -> (Derived, Vec<Candidate>) {
+        let mut candidates = Vec::new();
+        let derived = derive::derive(self, found, exchange, caller, memory, &[], Some(&mut candidates));
+        (derived, candidates)
     }
 
     /// The actions, in the order of file names and of headings.

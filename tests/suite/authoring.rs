@@ -1,5 +1,6 @@
 //! The tools of those who write rules, as people start them.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -129,4 +130,94 @@ fn the_schema_beside_the_rules_is_what_the_code_says() {
     let output = Command::new(env!("CARGO_BIN_EXE_sidetrail")).args(["check", "--schema"]).output().unwrap();
     let (printed, kept) = (String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(file).unwrap());
     assert!(printed == kept, "write it anew: sidetrail check --schema > rules/rules.schema.json");
+}
+
+const MEMBERS: &str = r#"category = "Team"
+prefix = "/w/{workspace}"
+ignore = [{ when = "POST /members/{id}/resend", why = "sends the same invitation again" }]
+
+[kind.member]
+at = "/members/{id}"
+
+[member.role_edited]
+when = "PATCH /members/{id}"
+changed = "role"
+let.role = ["output.member.role", "input.role"]
+message = "made {{ member }} {{ role }}"
+
+[member.blocked]
+when = "PATCH /members/{id}"
+if = "input.blocked"
+message = "blocked {{ member }}"
+
+[member.edited]
+when = "PATCH /members/{id}"
+otherwise = true
+message = "edited {{ member }}"
+"#;
+
+#[test]
+fn explain_says_which_actions_fired_and_why_the_others_did_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.toml"), MEMBERS).unwrap();
+    std::fs::write(folder.path().join("body.json"), r#"{"role":"editor"}"#).unwrap();
+    let explain = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
+        let command = command.current_dir(folder.path()).arg("explain").args(arguments);
+        let output = command.args(["--rules", "rules.toml"]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        format!("$ explain {}\nexit {:?}\n{said}\n", arguments.join(" "), output.status.code().unwrap())
+    };
+    let told = [
+        explain(&["PATCH", "/w/39/members/7", "--body", "body.json", "--given", "member.7=Anna"]),
+        explain(&["POST", "/w/39/members/7/resend"]),
+        explain(&["GET", "/w/39/members"]),
+        explain(&["DELETE", "/w/39/nothing/7"]),
+        explain(&["DELETE", "nothing"]),
+        explain(&["or-in-value"]),
+    ]
+    .concat();
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn every_code_of_a_problem_is_explained_and_every_explained_code_is_in_use() {
+    fn gather(folder: &Path, codes: &mut BTreeSet<String>) {
+        let code = regex::Regex::new(r#"(?:Problem::(?:error|warning)\(\s*|\bcode: )"([a-z-]{3,})""#).unwrap();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                gather(&path, codes);
+            } else {
+                let text = std::fs::read_to_string(path).unwrap();
+                codes.extend(code.captures_iter(&text).map(|found| found[1].to_owned()));
+            }
+        }
+    }
+    let mut used = BTreeSet::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut used);
+    let explained: BTreeSet<String> =
+        sidetrail::problem::codes::all().iter().map(|known| known.code.to_owned()).collect();
+    assert_eq!(used, explained);
+}
+
+#[test]
+fn test_tells_ci_what_passed_and_how_many_actions_have_a_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = "\n[[member.blocked.test]]\nsend = \"PATCH /w/39/members/7\"\nbody = { blocked = true }\n\
+                 expect = \"blocked 7\"\n\n[[member.blocked.test]]\nsend = \"PATCH /w/39/members/<7>\"\n\
+                 body = { blocked = true }\nexpect = \"released 7\"\n";
+    let rules = MEMBERS
+        .replace("message = \"blocked {{ member }}\"\n", &format!("message = \"blocked {{{{ member }}}}\"\n{tests}"));
+    std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+    let test = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidetrail"));
+        let output = command.current_dir(folder.path()).args(["test", "rules.toml"]).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = test(&["--junit", "junit.xml"]);
+    assert_eq!((code, told.as_str()), (1, "1 passed, 1 failed\n1 of 3 actions have a test\n"));
+    insta::assert_snapshot!(std::fs::read_to_string(folder.path().join("junit.xml")).unwrap());
+    assert_eq!(test(&["--run", "blocked #1", "--min-coverage", "33"]).0, 0);
+    assert_eq!(test(&["--run", "blocked #1", "--min-coverage", "34"]).0, 1);
 }

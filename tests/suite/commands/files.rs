@@ -43,7 +43,10 @@ fn the_tests_of_a_rule_file_pass_or_show_what_differs() {
     };
     std::fs::write(folder.path().join("rules.toml"), case("made a")).unwrap();
     let passed = sidetrail(folder.path(), &["test", "rules.toml"]);
-    assert_eq!((passed.status.code(), passed.stdout), (Some(0), b"1 passed, 0 failed\n".to_vec()));
+    assert_eq!(
+        (passed.status.code(), passed.stdout),
+        (Some(0), b"1 passed, 0 failed\n1 of 1 actions have a test\n".to_vec())
+    );
     std::fs::write(folder.path().join("rules.toml"), case("made b")).unwrap();
     let (code, said) = ended(folder.path(), &["test", "rules.toml"]);
     assert!(
