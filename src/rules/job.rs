@@ -74,7 +74,9 @@ pub(crate) fn polled(run: &mut Run<'_>, number: usize, place: &Place, operation:
 
 /// A job that ended, as memory keeps it: nothing of it but that.
 fn over(key: Key, seen: Timestamp) -> Lesson {
-    Lesson { key, name: None, fields: Map::new(), gone: true, seen }
+    let kept = ["actor", "targets", "success", "failure", "translations", "details"];
+    let fields: Map<String, Json> = kept.iter().map(|name| ((*name).to_owned(), Json::Null)).collect();
+    Lesson { key, name: None, fields, gone: true, seen }
 }
 
 /// The events of jobs that nobody saw the end of in time, and what memory learns by that.
@@ -201,6 +203,7 @@ fn target_of(value: &Json) -> Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Recall;
     use crate::rules::Caller;
     use crate::rules::tests::{ended as exchange, set_of};
 
@@ -221,6 +224,8 @@ mod tests {
         assert_eq!((given_up.events.len(), given_up.events[0].outcome), (1, Outcome::Unknown));
         assert_eq!(given_up.events[0].missing[0].reason, "nobody saw the end of it within 2 h");
         memory.learn(given_up.lessons);
+        let left = memory.recall("", KIND, "thing.exported 7").unwrap();
+        assert!(left.gone && left.fields["actor"].is_null() && left.fields["success"].is_null());
         assert!(set.give_up(&memory, at(3)).events.is_empty());
         let poll = exchange("GET /jobs/7", &Json::Null, 200, &json!({}));
         let found = set.find("GET", "/jobs/7").unwrap();
