@@ -219,15 +219,21 @@ impl Node {
         let mut node = self;
         for (depth, segment) in path.split('/').skip(1).enumerate() {
             let word = if depth == DEPTH { "{*rest}" } else { fold(segment) };
-            if !node.below.contains_key(word) {
+            // Known words need no memory of their own: most of what passes is known.
+            node = if node.below.contains_key(word) {
+                match node.below.get_mut(word) {
+                    Some(known) => known,
+                    None => return Added::NoRoom,
+                }
+            } else {
                 if !room {
                     return Added::NoRoom;
                 }
                 if node.below.len() >= WORDS {
                     node.fold_rarest();
                 }
-            }
-            node = node.below.entry(word.into()).or_default();
+                node.below.entry(word.into()).or_default()
+            };
             if depth == DEPTH {
                 break;
             }
@@ -303,7 +309,11 @@ fn line(method: &str, route: &str, traffic: Traffic) -> Line {
 /// A segment as a template has it: an id is not a word.
 pub fn fold(segment: &str) -> &str {
     let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let (mut digits, mut is_odd) = (0, false);
+    for byte in bytes {
+        digits += usize::from(byte.is_ascii_digit());
+        is_odd |= matches!(byte, b'@' | b'%');
+    }
     let is_version = bytes.first() == Some(&b'v') && digits + 1 == bytes.len();
     if segment.starts_with('{') || bytes.is_empty() || is_version {
         segment
@@ -311,11 +321,11 @@ pub fn fold(segment: &str) -> &str {
         "{number}"
     } else if is_uuid(bytes) {
         "{uuid}"
-    } else if segment.contains('@') || segment.contains("%40") {
+    } else if is_odd && (segment.contains('@') || segment.contains("%40")) {
         "{email}"
     } else if bytes.len() > LONGEST || (bytes.len() >= 8 && digits >= 2 && bytes.iter().all(|byte| is_id(*byte))) {
         "{id}"
-    } else if segment.contains('%') {
+    } else if is_odd {
         "{name}"
     } else {
         segment

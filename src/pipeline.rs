@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use crate::capture::{Follow, Kept, Observe, Pending, Recorded, Refused, Tally, Wants, Witness};
+use crate::capture::{Ended, Follow, Kept, Observe, Pending, Recorded, Refused, Tally, Wants, Witness};
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::exchange::{Exchange, Request};
@@ -154,16 +154,19 @@ impl Observe for Pipeline {
         if self.0.recorder.is_none() || !Ledger::counts(method) {
             return None;
         }
-        let (ledger, clock) = (Arc::clone(&self.0.ledger), self.0.clock.clone());
-        let path: Box<str> = target.split('?').next().unwrap_or_default().into();
-        let method: Box<str> = method.into();
-        Some(Tally::new(move |status| ledger.note(&method, Route::Path(&path), status, clock.now())))
+        Some(Tally::new(self.0.clone(), method, target))
     }
 
     fn refused(&self, refused: &Refused<'_>) {
         if let Some(notices) = &self.0.notices {
             notices.refused(refused);
         }
+    }
+}
+
+impl Ended for Inner {
+    fn ended(&self, method: &str, path: &str, status: Option<u16>) {
+        self.ledger.note(method, Route::Path(path), status, self.clock.now());
     }
 }
 

@@ -26,6 +26,7 @@ pub use settings::{Settings, Upstream, UpstreamError};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exchange::{Exchange, Request};
@@ -67,16 +68,29 @@ pub trait Observe: Send + Sync + 'static {
     fn refused(&self, _refused: &Refused<'_>) {}
 }
 
+/// Hears how requests end that nobody watches. It must return at once.
+pub trait Ended: Send + Sync + 'static {
+    /// `path` is as sent, without the query; `status` that of the final reply, where there was one.
+    fn ended(&self, method: &str, path: &str, status: Option<u16>);
+}
+
 /// Waits for the status of a request that nobody watches; tells it when it goes.
 pub struct Tally {
-    tell: Option<Box<dyn FnOnce(Option<u16>) + Send>>,
+    hears: Arc<dyn Ended>,
+    /// Method and path, one behind the other: most requests pass here, and each piece of memory has its price.
+    line: Box<str>,
+    method: usize,
     status: Option<u16>,
 }
 
 impl Tally {
-    /// `tell` is called once with the status of the final reply; `None` where there was none. It must return at once.
-    pub fn new(tell: impl FnOnce(Option<u16>) + Send + 'static) -> Tally {
-        Tally { tell: Some(Box::new(tell)), status: None }
+    /// `target` is the origin form as sent; its query is not kept.
+    pub fn new(hears: Arc<dyn Ended>, method: &str, target: &str) -> Tally {
+        let path = memchr::memchr(b'?', target.as_bytes()).and_then(|end| target.get(..end)).unwrap_or(target);
+        let mut line = String::with_capacity(method.len() + path.len());
+        line.push_str(method);
+        line.push_str(path);
+        Tally { hears, line: line.into_boxed_str(), method: method.len(), status: None }
     }
 
     /// The head of the final reply came.
@@ -87,8 +101,8 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        if let Some(tell) = self.tell.take() {
-            tell(self.status);
+        if let Some((method, path)) = self.line.split_at_checked(self.method) {
+            self.hears.ended(method, path, self.status);
         }
     }
 }
