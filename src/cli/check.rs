@@ -1,6 +1,7 @@
 //! `sidetrail check`: the configuration and the rules, every problem at once.
 
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::sources::{self, ConfigFile, Format};
@@ -33,18 +34,18 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.schema {
-        println!("{:#}", rules::schema::schema());
+        writeln!(std::io::stdout(), "{:#}", rules::schema::schema())?;
         return Ok(GOOD);
     }
     let (actions, problems) = gather(arguments);
     match arguments.format {
         Format::Human => sources::print_problems(&problems),
-        Format::Json => println!("{:#}", problem::to_json(&problems)),
+        Format::Json => writeln!(std::io::stdout(), "{:#}", problem::to_json(&problems))?,
     }
     if problems.iter().any(|problem| problem.level == Level::Error) {
         return Ok(NEGATIVE);
     }
-    eprintln!("{actions} actions, no errors");
+    say!("{actions} actions, no errors");
     Ok(GOOD)
 }
 

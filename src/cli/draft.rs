@@ -132,16 +132,16 @@ fn write_all(folder: &Path, files: &[SourceFile], force: bool) -> anyhow::Result
 /// What was made, and what was not and why, on stderr.
 fn say(draft: &Draft, folder: Option<&Path>) {
     for (route, why) in draft.left_out.iter().take(40) {
-        eprintln!("left out: {route}: {why}");
+        say!("left out: {route}: {why}");
     }
     if draft.left_out.len() > 40 {
-        eprintln!("… and {} more", draft.left_out.len() - 40);
+        say!("… and {} more", draft.left_out.len() - 40);
     }
     if draft.elsewhere > 0 {
-        eprintln!("{} requests went to other hosts, or to nothing that the platform knows", draft.elsewhere);
+        say!("{} requests went to other hosts, or to nothing that the platform knows", draft.elsewhere);
     }
     let place = folder.map(|folder| format!(" in `{}`", folder.display())).unwrap_or_default();
-    eprintln!(
+    say!(
         "{} routes without a rule: {} actions and {} ignored with {} kinds in {} files{place}; {} left out",
         draft.routes,
         draft.actions,

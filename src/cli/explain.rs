@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         ([method, target], _) => explain_request(arguments, &config, &rules, method, target),
         (_, Some(id)) => explain_event(&config, &rules, id),
         _ => {
-            eprintln!("sidetrail: say what: METHOD PATH, --event ID, or the code of a problem ({})", known_codes());
+            say!("sidetrail: say what: METHOD PATH, --event ID, or the code of a problem ({})", known_codes());
             Ok(USAGE)
         }
     }
@@ -101,7 +101,7 @@ fn known_codes() -> String {
 
 fn explain_code(code: &str) -> anyhow::Result<u8> {
     let Some(found) = codes::explain(code) else {
-        eprintln!("sidetrail: `{code}` is no code of a problem: {}", known_codes());
+        say!("sidetrail: `{code}` is no code of a problem: {}", known_codes());
         return Ok(NEGATIVE);
     };
     let mut out = std::io::stdout().lock();
@@ -123,7 +123,7 @@ fn explain_request(
     target: &str,
 ) -> anyhow::Result<u8> {
     if !target.starts_with('/') {
-        eprintln!("sidetrail: `{target}` is no path: it begins with `/`");
+        say!("sidetrail: `{target}` is no path: it begins with `/`");
         return Ok(USAGE);
     }
     let exchange = exchange(arguments, method, target)?;
@@ -288,7 +288,7 @@ fn to_json(cover: &Cover, candidates: &[Candidate]) -> Value {
 /// What the store kept of why: the body is gone, as it should be.
 fn explain_event(config: &Config, rules: &RuleSet, id: Uuid) -> anyhow::Result<u8> {
     let Some(stored) = Store::open_existing(&config.store)?.event(&Scope::All, id)? else {
-        eprintln!("sidetrail: the store has no event {id}");
+        say!("sidetrail: the store has no event {id}");
         return Ok(NEGATIVE);
     };
     let event = stored.event;

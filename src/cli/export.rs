@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         None => write_all(&store, filter, &layout, std::io::stdout().lock())?,
     };
-    eprintln!("{rows} events, sha256:{}", hex::encode(checksum));
+    say!("{rows} events, sha256:{}", hex::encode(checksum));
     Ok(GOOD)
 }
 
@@ -96,7 +96,7 @@ fn export_remote(arguments: &Arguments, remote: &Remote) -> anyhow::Result<u8> {
     if let Some(file) = &file {
         file.sync_all()?;
     }
-    eprintln!("{rows} events, sha256:{}", hex::encode(hash.finalize()));
+    say!("{rows} events, sha256:{}", hex::encode(hash.finalize()));
     Ok(GOOD)
 }
 

@@ -85,7 +85,7 @@ impl Filters {
             .and_then(|params| params.filter(Scope::All, Clock::system().now(), &zone))
             .map_err(|mistakes| {
                 for mistake in mistakes {
-                    eprintln!("sidetrail: --{}: {} (column {})", mistake.parameter, mistake.detail, mistake.column);
+                    say!("sidetrail: --{}: {} (column {})", mistake.parameter, mistake.detail, mistake.column);
                 }
                 USAGE
             })
@@ -126,7 +126,7 @@ impl StoreFile {
         let settings = self.settings()?;
         if let Err(OpenError::Missing { .. }) = Store::open_existing(&settings) {
             create(&settings).map_err(|error| {
-                eprintln!("sidetrail: {error:#}");
+                say!("sidetrail: {error:#}");
                 UNREACHABLE
             })?;
         }
@@ -136,7 +136,7 @@ impl StoreFile {
     /// Opens the store for reading.
     pub(crate) fn open(&self) -> Result<Store, u8> {
         Store::open_existing(&self.settings()?).map_err(|error| {
-            eprintln!("sidetrail: {error}");
+            say!("sidetrail: {error}");
             UNREACHABLE
         })
     }

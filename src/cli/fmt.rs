@@ -1,6 +1,6 @@
 //! `sidetrail fmt`: rule files in one layout.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             Ok(text) if text == file.text => {}
             Ok(text) => {
                 changed += 1;
-                println!("{}", file.name);
+                writeln!(std::io::stdout(), "{}", file.name)?;
                 if !arguments.check {
                     write_whole(Path::new(&file.name), &text)
                         .with_context(|| format!("cannot write `{}`", file.name))?;
@@ -58,13 +58,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             }
             Err(error) => {
                 broken += 1;
-                eprintln!("{}: {error}; `sidetrail check` says where", file.name);
+                say!("{}: {error}; `sidetrail check` says where", file.name);
             }
         }
     }
     let verb = if arguments.check { "would change" } else { "changed" };
     let (count, plural) = (files.len(), if files.len() == 1 { "" } else { "s" });
-    eprintln!("{count} file{plural}, {changed} {verb}");
+    say!("{count} file{plural}, {changed} {verb}");
     Ok(if broken > 0 || (arguments.check && changed > 0) { NEGATIVE } else { GOOD })
 }
 
@@ -74,11 +74,11 @@ fn from_stdin(check: bool) -> anyhow::Result<u8> {
     match layout::layout(&text) {
         Ok(laid_out) if check => Ok(if laid_out == text { GOOD } else { NEGATIVE }),
         Ok(laid_out) => {
-            print!("{laid_out}");
+            std::io::stdout().write_all(laid_out.as_bytes())?;
             Ok(GOOD)
         }
         Err(error) => {
-            eprintln!("stdin: {error}; `sidetrail check` says where");
+            say!("stdin: {error}; `sidetrail check` says where");
             Ok(NEGATIVE)
         }
     }

@@ -3,6 +3,14 @@
 //! Exit codes: 0 good; 1 a negative answer (problems found, tests failed);
 //! 2 usage; 4 cannot reach or not allowed; 78 `serve` refuses its configuration.
 
+/// Writes a line on stderr. That nobody reads it any more is no reason to end differently.
+macro_rules! say {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($part)*);
+    }};
+}
+
 mod check;
 mod coverage;
 mod draft;
@@ -91,7 +99,7 @@ pub fn run() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sidetrail: {error:#}");
+            say!("sidetrail: {error:#}");
             ExitCode::from(UNREACHABLE)
         }
     }

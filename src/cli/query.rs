@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 fn say_more(more: bool) {
     if more && std::io::stderr().is_terminal() {
-        eprintln!("there are more: raise --limit, narrow the filters, or use `sidetrail export`");
+        say!("there are more: raise --limit, narrow the filters, or use `sidetrail export`");
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             found.iter().try_for_each(|divergence| write_divergence(&mut out, divergence))?;
         }
     }
-    eprintln!("{diverging} of {compared} exchanges are told otherwise");
+    say!("{diverging} of {compared} exchanges are told otherwise");
     Ok(if diverging == 0 { GOOD } else { NEGATIVE })
 }
 

@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 fn refuse(error: &StartError) -> u8 {
     match error {
         StartError::Problems(problems) => sources::print_problems(problems),
-        other => eprintln!("sidetrail: {}", with_causes(other)),
+        other => say!("sidetrail: {}", with_causes(other)),
     }
     if error.is_configuration() { CONFIGURATION } else { UNREACHABLE }
 }

@@ -55,12 +55,13 @@ pub(crate) fn load_rules(paths: &[PathBuf]) -> Result<(RuleSet, Vec<Problem>), V
 
 /// Prints problems on stderr for people.
 pub(crate) fn print_problems(problems: &[Problem]) {
-    eprint!("{}", problem::print(problems, std::io::stderr().is_terminal()));
+    if problems.is_empty() {
+        return;
+    }
+    say!("{}", problem::print(problems, std::io::stderr().is_terminal()).trim_end_matches('\n'));
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
     let warnings = problems.len() - errors;
-    if !problems.is_empty() {
-        eprintln!("{}", counted(errors, warnings));
-    }
+    say!("{}", counted(errors, warnings));
 }
 
 /// "2 errors, 1 warning".

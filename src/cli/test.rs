@@ -1,8 +1,8 @@
 //! `sidetrail test`: the tests inside the rule files.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::io::IsTerminal;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -53,27 +53,29 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let results = set.run_cases(arguments.run.as_ref());
     let failures: Vec<Problem> = results.iter().filter_map(CaseResult::to_problem).collect();
-    eprint!("{}", problem::print(&failures, std::io::stderr().is_terminal()));
+    if !failures.is_empty() {
+        say!("{}", problem::print(&failures, std::io::stderr().is_terminal()).trim_end_matches('\n'));
+    }
     if let Some(path) = &arguments.junit {
         std::fs::write(path, junit(&results)).with_context(|| format!("cannot write `{}`", path.display()))?;
     }
-    println!("{} passed, {} failed", results.len() - failures.len(), failures.len());
-    let is_covered = coverage(&set, arguments.min_coverage);
+    writeln!(std::io::stdout(), "{} passed, {} failed", results.len() - failures.len(), failures.len())?;
+    let is_covered = coverage(&set, arguments.min_coverage)?;
     Ok(if failures.is_empty() && is_covered { GOOD } else { NEGATIVE })
 }
 
 /// Says how many actions have a test; whether that is enough.
-fn coverage(set: &RuleSet, least: Option<u8>) -> bool {
+fn coverage(set: &RuleSet, least: Option<u8>) -> std::io::Result<bool> {
     let (all, untested) = (set.actions().count(), set.untested());
     let tested = all - untested.len();
-    println!("{tested} of {all} actions have a test");
+    writeln!(std::io::stdout(), "{tested} of {all} actions have a test")?;
     // Exact, where a share of a hundred would round.
     let enough = least.is_none_or(|least| tested * 100 >= all * usize::from(least));
     if !enough {
         sources::print_problems(&untested);
-        eprintln!("fewer than {} % of the actions have a test", least.unwrap_or(0));
+        say!("fewer than {} % of the actions have a test", least.unwrap_or(0));
     }
-    enough
+    Ok(enough)
 }
 
 /// The results in the form that CI systems read: a suite for each file, a case for each test.

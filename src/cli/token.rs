@@ -1,6 +1,7 @@
 //! `sidetrail token`: who may read. A token is shown once; the store keeps its hash.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use super::filters::StoreFile;
 use super::{GOOD, NEGATIVE, USAGE};
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     match &arguments.command {
         Command::Create(wanted) => with(&wanted.store, |store| create(store, wanted)),
         Command::List { store } => with(store, |store| {
-            list(&store.tokens()?);
+            list(&store.tokens()?)?;
             Ok(GOOD)
         }),
         Command::Revoke { token, id, store } => with(store, |store| {
@@ -85,26 +86,26 @@ fn create(store: &Store, wanted: &Create) -> anyhow::Result<u8> {
     let workspaces: Option<BTreeSet<String>> =
         (!wanted.workspace.is_empty()).then(|| wanted.workspace.iter().cloned().collect());
     store.create_token(&wanted.name, &made.sha256, &rights, workspaces.as_ref(), Clock::system().now())?;
-    println!("{}", made.text);
-    eprintln!("This is the only time it is shown. Hand it over by a way that you trust.");
+    writeln!(std::io::stdout(), "{}", made.text)?;
+    say!("This is the only time it is shown. Hand it over by a way that you trust.");
     Ok(GOOD)
 }
 
 fn revoke(store: &Store, which: &Which) -> anyhow::Result<u8> {
     match store.revoke_token(which, Clock::system().now()) {
         Ok(revoked) => {
-            eprintln!("revoked: {revoked}");
+            say!("revoked: {revoked}");
             Ok(if revoked == 0 { NEGATIVE } else { GOOD })
         }
         Err(error @ RevokeError::Ambiguous { .. }) => {
-            eprintln!("sidetrail: {error}");
+            say!("sidetrail: {error}");
             Ok(USAGE)
         }
         Err(RevokeError::Store(error)) => Err(error.into()),
     }
 }
 
-fn list(tokens: &[Token]) {
+fn list(tokens: &[Token]) -> std::io::Result<()> {
     for token in tokens {
         let rights: Vec<&str> = token.rights.iter().map(|right| right.word()).collect();
         let workspaces = match &token.workspaces {
@@ -112,6 +113,14 @@ fn list(tokens: &[Token]) {
             None => "all workspaces".to_owned(),
         };
         let state = token.revoked.map_or_else(|| "active".to_owned(), |when| format!("revoked {when:.0}"));
-        println!("{}\t{}\t{}\t{workspaces}\t{:.0}\t{state}", token.id, token.name, rights.join(","), token.created);
+        writeln!(
+            std::io::stdout(),
+            "{}\t{}\t{}\t{workspaces}\t{:.0}\t{state}",
+            token.id,
+            token.name,
+            rights.join(","),
+            token.created
+        )?;
     }
+    Ok(())
 }

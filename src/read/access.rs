@@ -153,6 +153,21 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ReadError> {
     bearer.then_some(Some(token.trim())).ok_or(ReadError::SignedOut)
 }
 
+/// A principal who may change the rules: of all workspaces. Reading events is another right.
+pub(crate) struct Admin(pub(crate) Principal);
+
+impl FromRequestParts<State> for Admin {
+    type Rejection = ReadError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Admin, ReadError> {
+        let principal = identify(state, &parts.headers).await?;
+        if principal.may_admin && principal.scope == Scope::All {
+            return Ok(Admin(principal));
+        }
+        Err(ReadError::Forbidden("admin for all workspaces"))
+    }
+}
+
 impl FromRequestParts<State> for Principal {
     type Rejection = ReadError;
 

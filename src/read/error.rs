@@ -50,7 +50,9 @@ pub enum ReadError {
     #[error("the log cannot be written, and this must be recorded first")]
     Record(#[from] RecordError),
     /// Events wait for a store that cannot be written.
-    #[error("the log cannot be written: its events wait in the spill file")]
+    #[error(
+        "the log cannot be written: its events wait in the spill file, or in memory where that cannot be written either"
+    )]
     Unwritable,
     /// A bug: a question ended in a panic.
     #[error("sidetrail failed to answer")]

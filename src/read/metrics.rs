@@ -37,7 +37,7 @@ struct Answer {
 impl Metrics {
     pub(crate) fn registered(registry: &mut Registry) -> Metrics {
         let metrics = Metrics::default();
-        let read = registry.sub_registry_with_prefix("sidetrail_read");
+        let read = registry.sub_registry_with_prefix("read");
         read.register("answers", "Answers of the read listener", metrics.answers.clone());
         read.register("exported_events", "Events that left in exports", metrics.exported.clone());
         read.register("broken_exports", "Exports that were broken off", metrics.broken_exports.clone());

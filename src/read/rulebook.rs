@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::Principal;
+use super::access::{Admin, Principal};
 use super::error::{ProblemObject, ReadError};
 use super::own;
 use super::state::State;
@@ -116,11 +116,10 @@ fn allowed(principal: &Principal) -> Result<(), ReadError> {
 ))]
 pub(crate) async fn reload(
     From(state): From<State>,
-    principal: Principal,
+    Admin(principal): Admin,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Response, ReadError> {
-    allowed(&principal)?;
     let rulebook = Arc::clone(state.rulebook().ok_or(ReadError::NotFound)?);
     let (actor, source) = (principal.actor(), own::source(peer, &headers));
     let reloaded = tokio::task::spawn_blocking(move || rulebook.reload(actor, source)).await;
@@ -137,7 +136,7 @@ pub(crate) async fn reload(
     (status = 200, description = "The routes, the busiest first", body = Coverage),
     (status = 403, description = "The token may not", body = inline(ProblemObject)),
 ))]
-pub(crate) async fn coverage(From(state): From<State>, principal: Principal) -> Result<Json<Coverage>, ReadError> {
+pub(crate) async fn coverage(From(state): From<State>, Admin(principal): Admin) -> Result<Json<Coverage>, ReadError> {
     ask(&state, &principal).await.map(Json)
 }
 

@@ -18,7 +18,10 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Arc<SourceFile>>, Vec<Problem
             }
             Ok(found) => files.extend(found),
             Err((path, error)) => {
-                problems.push(Problem::error("unreadable", format!("`{}` cannot be read: {error}", path.display())));
+                let help = "make a folder `rules` with a file for each resource, or name others in `[rules] paths`; \
+                            `sidetrail draft` begins them from a recording or an OpenAPI description";
+                let title = format!("`{}` cannot be read: {error}", path.display());
+                problems.push(Problem::error("unreadable", title).help(help));
             }
         }
     }

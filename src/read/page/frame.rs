@@ -8,6 +8,7 @@ use askama::filters::HtmlSafe;
 use crate::read::State;
 use crate::read::access::Principal;
 use crate::read::rulebook;
+use crate::record::Health;
 use crate::record::query::{Field, Scope};
 
 use super::assets::{ICONS, MARK, SCRIPT, STYLE};
@@ -50,6 +51,8 @@ pub(crate) struct Frame {
     pub(crate) icons: Html,
     /// Whether nobody has to sign in.
     pub(crate) is_open: bool,
+    /// Why the log cannot be written, where it cannot.
+    pub(crate) unwritable: Option<String>,
     /// Why the rules on disk are not in use, for those who can change them.
     pub(crate) refused: Option<String>,
     /// Whether this is the list itself.
@@ -83,6 +86,7 @@ impl Frame {
             mark: MARK.href(),
             icons: Html(ICONS.to_owned()),
             is_open: false,
+            unwritable: None,
             refused: None,
             is_list: false,
             has_coverage: false,
@@ -119,6 +123,7 @@ impl Frame {
             (some, ..) => format!("{} workspaces", some.len()),
         };
         Frame {
+            unwritable: unwritable(&state.recorder().health()),
             is_open: principal.is_open(),
             refused: state
                 .rules()
@@ -134,6 +139,17 @@ impl Frame {
             ..Frame::bare(state)
         }
     }
+}
+
+/// That events wait, and for what.
+fn unwritable(health: &Health) -> Option<String> {
+    let trouble = health.trouble.as_ref()?;
+    let waiting = match health.spilled {
+        0 => "Events wait in memory, or their replies are broken off".to_owned(),
+        1 => "1 event waits in the spill file".to_owned(),
+        count => format!("{count} events wait in the spill file"),
+    };
+    Some(format!("{waiting}. {trouble}"))
 }
 
 fn called(names: &BTreeMap<String, String>, id: &str) -> String {
