@@ -10,13 +10,14 @@ use minijinja::value::ValueKind;
 
 use super::element::{Element, Setting};
 use super::entry::{Bound, Entry, Place};
-use super::expression::{Chain, as_text, attribute, is_there};
+use super::expression::{Chain, as_text, dig, is_there};
 use super::learn;
 use super::left_out::{LeftOut, MOST_ELEMENTS};
 use super::operation::{Operation, Whole, credential_facts};
 use super::path::Template;
-use super::ready::{Action, Ready};
+use super::ready::{Action, Kind, Ready};
 use super::scope::{Facts, Frame};
+use super::things::name_of;
 use super::trace::{Candidate, Fate};
 use super::{Caller, Derived, Found, RuleSet};
 use super::{coalesce, job, retry};
@@ -239,7 +240,7 @@ impl<'a> Run<'a> {
         }
         let Some(first) = tokens.first() else { return };
         Arc::make_mut(&mut frame).token = Value::from(first.as_str());
-        if let Some(actor) = person(&seen.actor.value(&frame)) {
+        if let Some(actor) = person(&seen.actor.value(&frame), self.set.ready.person(), &operation.facts) {
             self.derived.sightings.push(super::Sighting { tokens, actor });
         }
     }
@@ -256,15 +257,16 @@ pub(crate) fn elements(value: &Value) -> Option<Vec<Value>> {
     })
 }
 
-/// A person from a value: an id, an e-mail address, or an object with `id`, `name`, `email`.
-fn person(value: &Value) -> Option<Actor> {
-    let field = |name: &str| as_text(&attribute(value, name)).filter(|text| !text.is_empty());
+/// A person from a value: an id, an e-mail address, or an object whose id and name are where the kind of people has
+/// them, else called `id`, `name`, `email`.
+fn person(value: &Value, kind: Option<&Kind>, facts: &Arc<Facts>) -> Option<Actor> {
+    let field = |name: &str| as_text(&dig(value, name)).filter(|text| !text.is_empty());
     let actor = match value.kind() {
         ValueKind::Map => Actor {
             kind: ActorKind::User,
-            id: field("id"),
-            name: field("name"),
-            email: field("email"),
+            id: kind.and_then(|kind| field(&kind.id)).or_else(|| field("id")),
+            name: kind.and_then(|kind| name_of(&kind.names, value, facts)).or_else(|| field("name")),
+            email: field("email").or_else(|| field("mail")),
             unknown_because: None,
         },
         _ => {
@@ -290,6 +292,6 @@ pub(crate) fn credential(ready: &Ready, request: &Request) -> Option<String> {
 /// The person whom claims name.
 pub(crate) fn actor_of(ready: &Ready, claims: &serde_json::Value) -> Option<Actor> {
     let chain: &Chain = &ready.identity.actor;
-    let facts = Facts { claim: Value::from(minijinja::value::Serde(claims)), ..Facts::default() };
-    person(&chain.value(&Arc::new(Frame::of(Arc::new(facts)))))
+    let facts = Arc::new(Facts { claim: Value::from(minijinja::value::Serde(claims)), ..Facts::default() });
+    person(&chain.value(&Arc::new(Frame::of(Arc::clone(&facts)))), ready.person(), &facts)
 }

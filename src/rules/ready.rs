@@ -44,6 +44,11 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
+    /// The kind of people (`[identity].kind`).
+    pub(crate) fn person(&self) -> Option<&Kind> {
+        self.kinds.get(self.identity.kind?)
+    }
+
     /// Notes at each entry the names that anything there asks for, so that nothing else is put together.
     pub(crate) fn note_what_is_asked(&mut self) {
         let Ready { kinds, actions, learns, identity, entries, endpoints, .. } = self;

@@ -178,3 +178,37 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn somebody_who_signs_in_is_called_as_the_kind_of_people_says() {
+    let set = set_of(
+        r#"
+category = "Session"
+
+[identity]
+kind = "person"
+
+[[identity.seen]]
+when   = "POST /login"
+tokens = "output.token"
+actor  = "output.user"
+
+[kind.person]
+at   = "/people/{id}"
+id   = "user_id"
+name = "{{ first }} {{ last }}"
+
+[session.begun]
+when    = "POST /login"
+target  = false
+message = "signed in"
+"#,
+    );
+    let user = serde_json::json!({ "user_id": 7, "first": "Anna", "last": "Rossi", "mail": "anna@acme.it" });
+    let exchange = ended("POST /login", &Value::Null, 200, &serde_json::json!({ "token": "t", "user": user }));
+    let found = set.find("POST", "/login").unwrap();
+    let derived = set.derive(found, &exchange, &Caller::default(), &crate::memory::Memory::new(9), &[]);
+    let actor = &derived.events[0].actor;
+    let shown = (actor.id.as_deref(), actor.name.as_deref(), actor.email.as_deref());
+    assert_eq!(shown, (Some("7"), Some("Anna Rossi"), Some("anna@acme.it")));
+}

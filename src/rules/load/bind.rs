@@ -225,7 +225,18 @@ impl Binder {
             });
         }
         for said in shape.job.iter().flat_map(|job| &job.watch) {
-            self.each_entry(compiler, here, said, |_, _, place| Some(Put::Job(number, place)));
+            let mut without_id = false;
+            self.each_entry(compiler, here, said, |_, _, place| {
+                without_id |= place.names().is_empty();
+                Some(Put::Job(number, place))
+            });
+            if without_id {
+                compiler.problems.push(
+                    Problem::error("route", "the route of `watch` has no `{name}`")
+                        .at(here.source, said.at.clone())
+                        .help("its last `{name}` is the job's id: `watch = \"GET /jobs/{id}\"`"),
+                );
+            }
         }
         bounds
     }

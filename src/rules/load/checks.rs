@@ -244,9 +244,11 @@ impl Compiler {
             let problem = Problem::error("unknown-name", format!("nothing is called `{name}`")).at(here.source, at);
             let words =
                 known.iter().map(String::as_str).chain(CONTEXT).chain(self.kind_named.keys().map(|name| &**name));
-            match nearest(name, words) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem,
+            let span = problem.place.as_ref().map_or(0..0, |place| place.span.clone());
+            match (super::loose::dashed(&here.source.text, span), nearest(name, words)) {
+                (Some(written), _) => problem.help(format!("a name with a dash is written `{written}`")),
+                (None, Some(near)) => problem.help(format!("did you mean `{near}`?")),
+                (None, None) => problem,
             }
         };
         self.problems.push(problem);

@@ -1,6 +1,8 @@
 //! Checks of what stands outside actions: texts of kinds, `in_workspace`,
 //! `[identity]`, and what tests name.
 
+use std::ops::Range;
+
 use super::{Compiler, In};
 use crate::problem::{Problem, nearest};
 use crate::rules::expression::{Expression, Trap, traps};
@@ -49,6 +51,16 @@ pub(super) fn file(compiler: &mut Compiler, file: &File) {
     }
 }
 
+/// How a dotted name with a dash in it is written: `header.x-api-key` is a subtraction to Jinja.
+pub(super) fn dashed(text: &str, at: Range<usize>) -> Option<String> {
+    let is_part = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+    let (before, after) = (text.get(..at.start)?, text.get(at.start..)?);
+    let begins = before.trim_end_matches(is_part).len();
+    let ends = at.start + after.find(|letter| !is_part(letter)).unwrap_or(after.len());
+    let (root, rest) = text.get(begins..ends)?.split_once('.')?;
+    (rest.contains('-') && !root.contains('-')).then(|| format!("{root}['{rest}']"))
+}
+
 impl Compiler {
     /// Expressions may ask only for names that their place has.
     pub(super) fn known_in(&mut self, here: In<'_>, list: &List, known: &[&str], place: &str) {
@@ -61,9 +73,11 @@ impl Compiler {
                 }
                 let at = said.value.find(root).map_or(said.at.clone(), |from| here.part(said, from..from + root.len()));
                 let problem = Problem::error("not-here", format!("{place} knows no `{root}`")).at(here.source, at);
-                self.problems.push(match nearest(root, known.iter().copied()) {
-                    Some(near) => problem.help(format!("did you mean `{near}`?")),
-                    None => problem.help(format!("it knows {}", known.join(", "))),
+                let span = problem.place.as_ref().map_or(0..0, |place| place.span.clone());
+                self.problems.push(match (dashed(&here.source.text, span), nearest(root, known.iter().copied())) {
+                    (Some(written), _) => problem.help(format!("a name with a dash is written `{written}`")),
+                    (None, Some(near)) => problem.help(format!("did you mean `{near}`?")),
+                    (None, None) => problem.help(format!("it knows {}", known.join(", "))),
                 });
             }
             for (trap, at) in traps(&said.value) {
