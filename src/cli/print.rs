@@ -66,7 +66,12 @@ fn badge(outcome: Outcome) -> &'static str {
 
 /// Names come from outside: a terminal must never obey them.
 fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || turns_the_line(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// What changes the direction of all that follows (UAX #9): a name must not rewrite the sentence around it.
+fn turns_the_line(letter: char) -> bool {
+    matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn shortened(text: String) -> String {
@@ -86,4 +91,17 @@ fn shortened(text: String) -> String {
 
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_no_name() {
+        assert_eq!(
+            visible("a\u{1b}[31m\nb\u{202e}c\u{2066}d \u{e9}"),
+            "a\u{fffd}[31m\u{fffd}b\u{fffd}c\u{fffd}d \u{e9}"
+        );
+    }
 }

@@ -111,6 +111,7 @@ pub struct Running {
     /// Answers questions of what was recorded.
     pub store: Store,
     recorder: Recorder,
+    state: State,
     rules_watch: Watch,
     stop_proxy: CancellationToken,
     stop_read: CancellationToken,
@@ -121,6 +122,7 @@ pub struct Running {
 impl Running {
     /// Drains the proxy, writes what is queued, ends the page. Nothing accepted is lost.
     pub fn stop(self) {
+        self.state.stop();
         self.stop_proxy.cancel();
         join(self.proxy_thread, "proxy");
         // It leaves the ledger of routes with the recorder.
@@ -298,7 +300,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         registry,
     });
     let stop_read = CancellationToken::new();
-    let (read, read_thread) = serve_read(config.read.listen, state, stop_read.clone())
+    let (read, read_thread) = serve_read(config.read.listen, state.clone(), stop_read.clone())
         .map_err(|error| StartError::Read(config.read.listen, error))?;
 
     let proxy = sidecar.local_addr();
@@ -310,7 +312,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         .map_err(StartError::Thread)?;
     let rules_watch =
         Watch::start(rulebook, Duration::from_millis(config.rules.watch_ms)).map_err(StartError::Thread)?;
-    Ok(Running { rules_watch, proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
+    Ok(Running { state, rules_watch, proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
 }
 
 /// Memory with what the store kept of it.

@@ -54,6 +54,9 @@ pub enum ReadError {
         "the log cannot be written: its events wait in the spill file, or in memory where that cannot be written either"
     )]
     Unwritable,
+    /// The process was told to end.
+    #[error("sidetrail is stopping: it takes no new connections")]
+    Stopping,
     /// A bug: a question ended in a panic.
     #[error("sidetrail failed to answer")]
     Broken,
@@ -74,7 +77,8 @@ impl ReadError {
             | ReadError::Slow(_)
             | ReadError::Store(_)
             | ReadError::Record(_)
-            | ReadError::Unwritable => StatusCode::SERVICE_UNAVAILABLE,
+            | ReadError::Unwritable
+            | ReadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             ReadError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -15,9 +15,12 @@ pub(crate) async fn livez() -> &'static str {
 /// Whether the log can be written and read now.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "It answers"),
-    (status = 503, description = "The log cannot be written or read"),
+    (status = 503, description = "The log cannot be written or read, or the process is stopping"),
 ))]
 pub(crate) async fn readyz(From(state): From<State>) -> Result<String, ReadError> {
+    if state.is_stopping() {
+        return Err(ReadError::Stopping);
+    }
     if state.recorder().health().trouble.is_some() {
         return Err(ReadError::Unwritable);
     }

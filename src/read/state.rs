@@ -1,6 +1,7 @@
 //! What every answer is made from.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -82,6 +83,7 @@ struct Inner {
     secret: [u8; 32],
     questions: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    stopping: AtomicBool,
 }
 
 impl State {
@@ -101,6 +103,7 @@ impl State {
             metrics,
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            stopping: AtomicBool::new(false),
         }))
     }
 
@@ -148,6 +151,15 @@ impl State {
             Ok(Err(_)) => Err(ReadError::Broken),
             Err(_) => Err(ReadError::Slow(self.0.settings.query_ms)),
         }
+    }
+
+    /// From now on the process is on its way to its end: `/readyz` says so.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
     }
 
     /// The `[read]` section.

@@ -321,7 +321,7 @@ impl Relay<'_> {
         if interim {
             self.down.interims += 1;
             if self.down.interims > self.worker.settings.interim_max {
-                return Err(malformed(Refusal::StartLine));
+                return Err(malformed(Refusal::StatusLine));
             }
             self.up.expects = false;
         } else {

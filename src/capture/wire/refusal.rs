@@ -5,6 +5,8 @@
 pub(crate) enum Refusal {
     #[error("the start line is not `method target HTTP/1.x` with single spaces (RFC 9112 section 3)")]
     StartLine,
+    #[error("the status line is not `HTTP/1.x`, three digits and a reason (RFC 9112 section 4)")]
+    StatusLine,
     #[error("the request target holds a byte or a form that has no single meaning (RFC 9112 section 3.2)")]
     Target,
     #[error("the HTTP version is not 1.0 or 1.1 (RFC 9112 section 2.3)")]
@@ -45,8 +47,9 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Every reason, for counters. A reason's place is its discriminant.
-    pub(crate) const ALL: [Refusal; 19] = [
+    pub(crate) const ALL: [Refusal; 20] = [
         Refusal::StartLine,
+        Refusal::StatusLine,
         Refusal::Target,
         Refusal::Version,
         Refusal::Connect,
@@ -81,6 +84,7 @@ impl Refusal {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Refusal::StartLine => "start-line",
+            Refusal::StatusLine => "status-line",
             Refusal::Target => "target",
             Refusal::Version => "version",
             Refusal::Connect => "connect",

@@ -91,7 +91,7 @@ pub(crate) fn read_reply(
         return Err(Refusal::HeadTooLarge);
     }
     if switching && !asked.upgrade {
-        return Err(Refusal::StartLine);
+        return Err(Refusal::StatusLine);
     }
     cut_nominated(head, start.fields..len, &said, limits, cuts)?;
     finish(&start, &said, len, asked).map(Some)
@@ -108,19 +108,19 @@ struct Start {
 fn read_status(head: &[u8]) -> Result<Option<Start>, Refusal> {
     let Some(line) = head.get(..12) else {
         let prefix = head.len().min(7);
-        return if head.get(..prefix) == b"HTTP/1.".get(..prefix) { Ok(None) } else { Err(Refusal::StartLine) };
+        return if head.get(..prefix) == b"HTTP/1.".get(..prefix) { Ok(None) } else { Err(Refusal::StatusLine) };
     };
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', a @ b'1'..=b'9', b, c] = line else {
-        return Err(Refusal::StartLine);
+        return Err(Refusal::StatusLine);
     };
     if !b.is_ascii_digit() || !c.is_ascii_digit() {
-        return Err(Refusal::StartLine);
+        return Err(Refusal::StatusLine);
     }
     let status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
     let rest = head.get(12..).unwrap_or_default();
     let Some(reason) = find_control(rest, 0) else { return Ok(None) };
     if reason > 0 && rest.first() != Some(&b' ') {
-        return Err(Refusal::StartLine);
+        return Err(Refusal::StatusLine);
     }
     match (rest.get(reason), rest.get(reason + 1)) {
         (Some(b'\r'), Some(b'\n')) => Ok(Some(Start { status, old: *minor == b'0', fields: 12 + reason + 2 })),
@@ -193,12 +193,12 @@ mod tests {
     #[test]
     fn each_reply_without_a_single_meaning_has_its_reason() {
         let table = [
-            ("SSH-2.0-OpenSSH_9\r\n", Refusal::StartLine),
-            ("HTTP/2.0 200 OK\r\n\r\n", Refusal::StartLine),
-            ("HTTP/1.1 20x OK\r\n\r\n", Refusal::StartLine),
-            ("HTTP/1.1 2000 OK\r\n\r\n", Refusal::StartLine),
+            ("SSH-2.0-OpenSSH_9\r\n", Refusal::StatusLine),
+            ("HTTP/2.0 200 OK\r\n\r\n", Refusal::StatusLine),
+            ("HTTP/1.1 20x OK\r\n\r\n", Refusal::StatusLine),
+            ("HTTP/1.1 2000 OK\r\n\r\n", Refusal::StatusLine),
             ("HTTP/1.1 200 a\0b\r\n\r\n", Refusal::LineEnd),
-            ("HTTP/1.1 101 Go\r\nUpgrade: evil\r\n\r\n", Refusal::StartLine),
+            ("HTTP/1.1 101 Go\r\nUpgrade: evil\r\n\r\n", Refusal::StatusLine),
             ("HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", Refusal::Fold),
             ("HTTP/1.1 200 OK\r\nNo colon\r\n\r\n", Refusal::FieldName),
             ("HTTP/1.1 200 OK\r\nX : a\r\n\r\n", Refusal::FieldName),

@@ -85,7 +85,7 @@ async fn it_lives_is_ready_and_counts_by_route() {
     client.get("/api/v1/events/019b9a3e-6d1c-7c55-9c0e-0f2f4b8f5a11").await;
     let metrics = client.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
-    let line = "sidetrail_read_answers_total{route=\"/api/v1/events/{id}\",status=\"404\"} 1";
+    let line = "read_answers_total{route=\"/api/v1/events/{id}\",status=\"404\"} 1";
     assert!(metrics.text().contains(line), "{}", metrics.text());
 }
 

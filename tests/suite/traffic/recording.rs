@@ -186,3 +186,28 @@ fn a_stop_under_load_keeps_the_event_of_every_reply() {
     let missing: Vec<_> = told.iter().filter(|said| !kept.contains(said.as_str())).collect();
     assert!(missing.is_empty(), "answered and not in the log: {missing:?}");
 }
+
+#[test]
+fn whoever_waits_for_the_last_replies_is_not_ready_for_more() {
+    let (address, _) = platform(|head, body| {
+        thread::sleep(Duration::from_millis(1_500));
+        created(head, body)
+    });
+    let mut serve = Serve::start(address, "", "");
+    let page = serve.page;
+    let ready = || {
+        let mut socket = connect(page);
+        write!(socket, "GET /readyz HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(ready().starts_with("HTTP/1.1 200"));
+    let mut client = serve.connect();
+    client.write_all(make("late").as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    serve.terminate();
+    until("it says that it is stopping", || ready().contains("503") && ready().contains("is stopping"));
+    assert!(read_message(&mut client).unwrap().0.starts_with("HTTP/1.1 201"));
+    assert_eq!(serve.child.wait().unwrap().code(), Some(0));
+}
