@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+#[cfg(feature = "layer")]
+use super::Pending;
+use super::Recorded;
 use super::watching::Watching;
-use super::{Pending, Recorded};
 use crate::exchange::Headers;
 
 /// A watched exchange whose two bodies are moved by different hands.
@@ -15,15 +17,21 @@ pub(crate) struct Shared(Arc<Mutex<Together>>);
 
 struct Together {
     watching: Box<Watching>,
+    #[cfg(feature = "layer")]
     unread: Option<Unread>,
 }
 
 /// Reads the rest of a request's body that nobody else will.
+#[cfg(feature = "layer")]
 pub(crate) type Unread = Box<dyn FnOnce(Shared) -> Pending + Send>;
 
 impl Shared {
     pub(crate) fn new(watching: Box<Watching>) -> Shared {
-        Shared(Arc::new(Mutex::new(Together { watching, unread: None })))
+        Shared(Arc::new(Mutex::new(Together {
+            watching,
+            #[cfg(feature = "layer")]
+            unread: None,
+        })))
     }
 
     /// Looks at it, or tells it something.
@@ -32,6 +40,7 @@ impl Shared {
     }
 
     /// Keeps what reads on where the service did not.
+    #[cfg(feature = "layer")]
     pub(crate) fn leave_unread(&self, rest: Unread) {
         let mut both = self.lock();
         if both.watching.lacks_request() {
@@ -39,6 +48,7 @@ impl Shared {
         }
     }
 
+    #[cfg(feature = "layer")]
     pub(crate) fn take_unread(&self) -> Option<Unread> {
         self.lock().unread.take()
     }
