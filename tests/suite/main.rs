@@ -10,6 +10,7 @@ mod config_problems;
 mod demo;
 mod draft;
 mod fixture;
+mod foreign;
 mod forty_one;
 mod har;
 mod hard;
