@@ -367,7 +367,7 @@ impl Relay<'_> {
             self.take_reply_body()?;
             let joined = self.down.out.join(self.down.inbound.filled());
             self.down.inbound.consume(joined, &self.worker.spare);
-            if !self.down.finished && self.down.inbound.is_empty() {
+            if !self.down.framing.is_done() && self.down.inbound.is_empty() {
                 self.acknowledge();
             }
         }
