@@ -10,6 +10,9 @@ const LONGEST: usize = 72;
 /// Verbs that have an opposite with `un`.
 const UNDONE: &str = " archive assign ban block bookmark favorite flag follow freeze hide like link lock mark mount mute pin \
 publish share star subscribe suspend tag watch ";
+/// Verbs that take something away themselves: `DELETE /roles/delete` calls nothing off.
+const TAKING: &str =
+    " clear delete destroy detach disconnect dismiss erase purge remove revoke trash unassign unlink unset ";
 /// What a summary ends with that no sentence needs.
 const CUTS: [&str; 13] = [
     " using ",
@@ -134,7 +137,7 @@ impl About<'_> {
     /// A verb in the path: `publish`, `reset-password`, `mark-as-read`.
     fn done(&self, verb: &str, more: &[String]) -> Phrase {
         let rest = more.join(" ");
-        if self.method == "DELETE" {
+        if self.method == "DELETE" && !TAKING.contains(&format!(" {verb} ")) {
             if UNDONE.contains(&format!(" {verb} ")) {
                 return Phrase::new(&format!("un{verb}"), &self.with_owner(&rest, "of"));
             }
@@ -296,6 +299,9 @@ mod tests {
         assert_eq!(told("POST", &["reset_password"], None), "Reset password of issue {{ issue }}");
         let alone = |method: &str, behind: &[&str]| about(method, None, behind, None).told_by_path().unwrap();
         assert_eq!(alone("POST", &["documents", "import"]).message, "Imported documents");
+        assert_eq!(alone("DELETE", &["models", "delete"]).message, "Deleted models");
+        assert_eq!(alone("DELETE", &["models", "delete-tag"]).message, "Deleted tag of models");
+        assert_eq!(alone("DELETE", &["exports", "run"]).message, "Cancelled run");
         assert_eq!(alone("PATCH", &["users", "@me"]).message, "Edited own user");
         assert_eq!(alone("POST", &["messages", "bulk-delete"]).message, "Deleted messages");
         assert_eq!(alone("PUT", &["settings"]).message, "Edited settings");
