@@ -176,7 +176,7 @@ pub(super) fn verb_of(words: &[String]) -> Option<(String, usize)> {
 }
 
 /// Words without a singular of their own, or with an odd one.
-const SINGULARS: [(&str, &str); 29] = [
+const SINGULARS: [(&str, &str); 30] = [
     ("people", "person"),
     ("children", "child"),
     ("men", "man"),
@@ -201,6 +201,7 @@ const SINGULARS: [(&str, &str); 29] = [
     ("ties", "tie"),
     ("quizzes", "quiz"),
     ("aliases", "alias"),
+    ("alias", "alias"),
     ("bonuses", "bonus"),
     ("viruses", "virus"),
     ("settings", "settings"),
@@ -353,10 +354,13 @@ mod tests {
             ("emojis", "emoji"),
             ("videos", "video"),
             ("analysis", "analysis"),
+            ("aliases", "alias"),
+            ("alias", "alias"),
         ] {
             assert_eq!(singular(many), one, "{many}");
         }
         assert_eq!(plural("entry"), "entries");
+        assert_eq!(plural("alias"), "aliases");
         assert_eq!(plural("issue_comment"), "issue_comments");
         assert_eq!(plural("person"), "people");
         assert!(is_plural("labels") && !is_plural("status"));
