@@ -144,10 +144,14 @@ pub(crate) struct Spot {
     acts: bool,
 }
 
+impl Spot {
+    const NONE: Spot = Spot { rules: None, watch: None, taken: false, acts: false };
+}
+
 impl Found {
     /// Whether a rule may make an event of it; else it only teaches. Of a GraphQL endpoint only its bodies tell.
     pub fn acts(self) -> bool {
-        self.spots().any(|spot| spot.acts)
+        self.own.acts || self.over.iter().any(|spot| spot.acts)
     }
 }
 
@@ -201,16 +205,18 @@ impl RuleSet {
     /// Whether anything of the set is interested in a request: a rule, or only what learns.
     /// `target` is the origin form as sent. Allocates nothing unless the path holds percent-escapes.
     pub fn find(&self, method: &str, target: &str) -> Option<Found> {
-        let mut found = Found { own: self.spot(method, target).unwrap_or_default(), over: Default::default() };
-        if method == "POST" && !self.ready.overrides.is_empty() {
-            found.over = method::STOOD_FOR.map(|method| self.spot(method, target).unwrap_or_default());
+        let own = self.spot(method, target);
+        if method != "POST" || self.ready.overrides.is_empty() {
+            return own.map(|own| Found { own, over: [Spot::NONE; 3] });
         }
-        found.spots().any(|spot| spot != Spot::default()).then_some(found)
+        let over = method::STOOD_FOR.map(|method| self.spot(method, target));
+        let any = own.is_some() || over.iter().any(Option::is_some);
+        any.then(|| Found { own: own.unwrap_or(Spot::NONE), over: over.map(|spot| spot.unwrap_or(Spot::NONE)) })
     }
 
     fn spot(&self, method: &str, target: &str) -> Option<Spot> {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let mut found = Spot::default();
+        let mut found = Spot::NONE;
         let mut ruled = false;
         self.ready.matcher.walk(path, &mut |leaf| {
             let Some(leaf) = self.ready.leaves.get(leaf) else { return ControlFlow::Continue(()) };
