@@ -93,6 +93,13 @@ impl Pipeline {
         self.0.rules.store(rules);
     }
 
+    /// Writes what is still to be told of traffic. Called when the fronts have ended, before the recorder is closed.
+    pub fn finish(&self) {
+        if let Some(notices) = &self.0.notices {
+            notices.finish();
+        }
+    }
+
     /// Which routes are used.
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger

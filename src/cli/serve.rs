@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::read::settings::{ListenError, may_listen};
 use crate::read::{self, Parts, State};
 use crate::record::{self, OpenError, Recorder, Store, StoreError};
+use crate::rules::RuleSet;
 
 /// How much of what memory has no room for is forgotten at a start.
 const MOST_FORGOTTEN: usize = 10_000;
@@ -111,6 +112,7 @@ pub struct Running {
     /// Answers questions of what was recorded.
     pub store: Store,
     recorder: Recorder,
+    pipeline: Pipeline,
     state: State,
     rules_watch: Watch,
     stop_proxy: CancellationToken,
@@ -125,6 +127,7 @@ impl Running {
         self.state.stop();
         self.stop_proxy.cancel();
         join(self.proxy_thread, "proxy");
+        self.pipeline.finish();
         // It leaves the ledger of routes with the recorder.
         drop(self.rules_watch);
         self.stop_read.cancel();
@@ -251,10 +254,7 @@ fn start_log(log: &Log) {
 /// # Errors
 /// Nothing runs when anything is wrong: see [`StartError`].
 pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
-    let (rules, warnings) = sources::load_rules(&config.rules.paths).map_err(StartError::Problems)?;
-    for warning in &warnings {
-        tracing::warn!(code = warning.code, "{}", warning.title);
-    }
+    let rules = load(&config.rules)?;
     let outgoing = Outgoing::start().map_err(StartError::Thread)?;
     let identity =
         Identity::new(&config.identity, &config.proxy.upstream.to_string(), outgoing.clone(), clock.clone())?;
@@ -277,10 +277,7 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     if let Some(shadow) = &shadow {
         shadow.register(&mut registry);
     }
-    let observe: Arc<dyn Observe> = match &shadow {
-        Some(shadow) => Arc::new(shadow.clone()),
-        None => Arc::new(pipeline.clone()),
-    };
+    let observe = observer(&pipeline, shadow.as_ref());
     let rulebook = Keeper::new(
         (config.rules.paths.clone(), pipeline.clone()),
         shadow.clone().map(|shadow| (config.rules.shadow.clone(), shadow)),
@@ -305,14 +302,43 @@ pub fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
 
     let proxy = sidecar.local_addr();
     let stop_proxy = CancellationToken::new();
-    let stop = stop_proxy.clone();
-    let proxy_thread = std::thread::Builder::new()
-        .name("proxy".to_owned())
-        .spawn(move || serve_proxy(sidecar, observe, &pipeline, &clock, stop))
-        .map_err(StartError::Thread)?;
+    let (beside, stop) = (pipeline.clone(), stop_proxy.clone());
+    let proxy_thread = spawn("proxy", move || serve_proxy(sidecar, observe, &beside, &clock, stop))?;
     let rules_watch =
         Watch::start(rulebook, Duration::from_millis(config.rules.watch_ms)).map_err(StartError::Thread)?;
-    Ok(Running { state, rules_watch, proxy, read, store, recorder, stop_proxy, stop_read, proxy_thread, read_thread })
+    Ok(Running {
+        pipeline,
+        state,
+        rules_watch,
+        proxy,
+        read,
+        store,
+        recorder,
+        stop_proxy,
+        stop_read,
+        proxy_thread,
+        read_thread,
+    })
+}
+
+fn load(settings: &RulePaths) -> Result<RuleSet, StartError> {
+    let (rules, warnings) = sources::load_rules(&settings.paths).map_err(StartError::Problems)?;
+    for warning in &warnings {
+        tracing::warn!(code = warning.code, "{}", warning.title);
+    }
+    Ok(rules)
+}
+
+/// What the fronts show exchanges to.
+fn observer(pipeline: &Pipeline, shadow: Option<&Shadowing>) -> Arc<dyn Observe> {
+    match shadow {
+        Some(shadow) => Arc::new(shadow.clone()),
+        None => Arc::new(pipeline.clone()),
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StartError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(StartError::Thread)
 }
 
 /// Memory with what the store kept of it.

@@ -115,13 +115,20 @@ impl Notices {
     }
 }
 
-impl Drop for Notices {
-    fn drop(&mut self) {
+impl Notices {
+    /// Writes what is left, and ends. Called before the recorder is closed.
+    pub(super) fn finish(&self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_one();
         if let Some(thread) = take(&mut *self.thread.lock().unwrap_or_else(PoisonError::into_inner)) {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Notices {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
