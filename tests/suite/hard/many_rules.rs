@@ -71,7 +71,8 @@ fn among_very_many_rules_a_request_finds_its_own_about_as_fast_as_among_a_few() 
     let many = RuleSet::load(&files).unwrap().0;
     let took = began.elapsed();
     assert_eq!(many.actions().count(), RULES);
-    assert!(took < Duration::from_secs(60), "loading took {took:?}");
+    // Without optimisation and beside other tests; the bench says a second. Anything quadratic takes an hour.
+    assert!(took < Duration::from_secs(180), "loading took {took:?}");
     let (few, many) = (median(&load(FEW), FEW), median(&many, RULES));
     println!("{RULES} rules: loaded in {took:?}; {LOOKUPS} look-ups {many:?}, among {FEW} rules {few:?}");
     assert!(many < few * RATIO, "{many:?} for {LOOKUPS} look-ups, {few:?} among {FEW} rules");

@@ -137,7 +137,7 @@ async fn a_platform_that_writes_head_and_body_apart_is_not_waited_for() {
     let address = platform(|_, mut peer| async move {
         // Nagle's algorithm holds the second piece until the first is acknowledged.
         peer.stream.set_nodelay(false).unwrap();
-        for _ in 0..30 {
+        for _ in 0..100 {
             peer.until("\r\n\r\n").await;
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await;
             peer.send("hello").await;
@@ -147,10 +147,10 @@ async fn a_platform_that_writes_head_and_body_apart_is_not_waited_for() {
     let proxy = start(address, With::default(), |_| ());
     let mut client = Peer::connect(&proxy).await;
     let began = std::time::Instant::now();
-    for _ in 0..30 {
+    for _ in 0..100 {
         client.send(get("/h")).await;
         client.until("hello").await;
     }
     // A delayed acknowledgement takes 40 ms each.
-    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
