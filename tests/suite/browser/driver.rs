@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An answer of the driver that takes longer will not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running browser. Driver and browser end with it.
 pub(crate) struct Browser {
@@ -76,6 +76,11 @@ impl Browser {
     }
 
     async fn call(&self, method: &str, path: &str, body: Value) -> Value {
+        self.try_call(method, path, body).await.unwrap_or_else(|message| panic!("{method} {path}: {message}"))
+    }
+
+    /// The value, or what the driver says was wrong.
+    async fn try_call(&self, method: &str, path: &str, body: Value) -> Result<Value, Value> {
         let body = if body.is_null() { Bytes::new() } else { serde_json::to_vec(&body).unwrap().into() };
         let request = http::Request::builder().method(method).uri(format!("{}{path}", self.session));
         let request = request.header("content-type", "application/json").body(Full::new(body)).unwrap();
@@ -84,8 +89,7 @@ impl Browser {
         let good = answer.status().is_success();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         let value: Value = serde_json::from_slice(&bytes).unwrap();
-        assert!(good, "{method} {path}: {}", value["value"]["message"]);
-        value["value"].clone()
+        if good { Ok(value["value"].clone()) } else { Err(value["value"]["message"].clone()) }
     }
 
     async fn devtools(&self, command: &str, params: Value) -> Value {
@@ -138,9 +142,49 @@ impl Browser {
         found.as_array().unwrap().len()
     }
 
+    /// Waits until the address contains this: a click does not wait for the page that it leads to.
+    pub(crate) async fn is_at(&self, part: impl AsRef<str>) {
+        let began = std::time::Instant::now();
+        while !self.address().await.contains(part.as_ref()) {
+            assert!(began.elapsed() < PATIENCE, "{} is not {}", self.address().await, part.as_ref());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a selector finds so many elements.
+    pub(crate) async fn has(&self, selector: &str, count: usize) {
+        let began = std::time::Instant::now();
+        while self.count(selector).await != count {
+            assert!(began.elapsed() < PATIENCE, "{selector}: {} and not {count}", self.count(selector).await);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A selector's first element. A click does not wait for the page that it leads to: this does.
     async fn find(&self, selector: &str) -> String {
-        let found = self.call("POST", "/element", json!({"using": "css selector", "value": selector})).await;
-        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+        let began = std::time::Instant::now();
+        loop {
+            let found = self.try_call("POST", "/element", json!({"using": "css selector", "value": selector})).await;
+            match found {
+                Ok(found) => return found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned(),
+                Err(message) => assert!(began.elapsed() < PATIENCE, "{selector}: {message}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a selector's first element shows this text: on the page that a click led to.
+    pub(crate) async fn says(&self, selector: &str, text: &str) {
+        let began = std::time::Instant::now();
+        loop {
+            let element = self.find(selector).await;
+            let shown = self.try_call("GET", &format!("/element/{element}/text"), Value::Null).await;
+            if shown.as_ref().is_ok_and(|shown| shown == text) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{selector} says {shown:?}, not {text}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// Clicks where a person would.

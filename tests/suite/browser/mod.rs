@@ -86,29 +86,30 @@ async fn a_person_filters_turns_pages_and_opens_an_event() {
     browser.click(".filters details:nth-of-type(2) summary").await;
     browser.click("input[name=category][value='Settings: Team']").await;
     browser.click(".filters details[open] button").await;
-    assert_eq!(browser.text(".chip span").await, "Category is Settings: Team");
+    browser.says(".chip span", "Category is Settings: Team").await;
     let team = crate::fixture::events().iter().filter(|event| &*event.category == "Settings: Team").count();
     assert!(browser.text(".status p").await.ends_with(&format!("of {team} events")));
 
     browser.click(".chip a").await;
     browser.click(".rows a:nth-of-type(1)").await;
-    assert_eq!(browser.text(".status p").await, "1–25 of 300 events");
+    browser.says(".status p", "1–25 of 300 events").await;
     let first = listed(&browser).await;
     browser.click("a[rel=next]").await;
-    assert_eq!(browser.text(".status p").await, "26–50 of 300 events");
+    browser.says(".status p", "26–50 of 300 events").await;
     assert!(listed(&browser).await.iter().all(|id| !first.contains(id)));
     browser.click("a[rel=prev]").await;
+    browser.says(".status p", "1–25 of 300 events").await;
     assert_eq!(listed(&browser).await, first);
 
     browser.press("/").await;
     browser.type_into("#q", "pricing\u{e007}").await;
     browser.until("location.search.includes('q=pricing') && document.readyState === 'complete'").await;
-    assert_eq!(browser.text(".chip b").await, "pricing");
+    browser.says(".chip b", "pricing").await;
     browser.go(&site.at("/?limit=25")).await;
 
     browser.click("tr.ev a.go").await;
     browser.until("document.activeElement.id === 'panel-h'").await;
-    assert!(browser.address().await.contains(&format!("event={}", first[0])));
+    browser.is_at(&format!("event={}", first[0])).await;
     assert_eq!(listed(&browser).await, first, "the list stays as it is");
     browser.click("[data-step='1']").await;
     browser.until(&format!("document.querySelector('#panel').dataset.id === '{}'", first[1])).await;
@@ -119,7 +120,7 @@ async fn a_person_filters_turns_pages_and_opens_an_event() {
     let focused = browser.eval("document.activeElement.closest('tr')?.dataset.id").await;
     assert_eq!(focused, json!(first[0]), "the focus goes back to where the panel was opened");
     browser.go(&site.at("/?limit=25&event=FIRST")).await;
-    assert_eq!(browser.count("#panel .onlies").await, 5, "the address alone opens the panel again");
+    browser.has("#panel .onlies", 5).await;
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.end().await;
 }
@@ -169,29 +170,30 @@ async fn everything_works_without_a_script() {
     let browser = Browser::start().await;
     browser.look(Look { script: false, ..DESK }).await;
     browser.go(&site.at("/?limit=25")).await;
-    assert_eq!(browser.count("html.js").await, 0, "the script does not run");
-    assert_eq!(browser.count("tr.ev").await, 25);
+    browser.has("html.js", 0).await;
+    browser.has("tr.ev", 25).await;
     let seen =
         "[...document.querySelectorAll('[hidden]')].filter((one) => getComputedStyle(one).display !== 'none').length";
-    assert_eq!(browser.count("[data-browser-zone][hidden]").await, 1);
+    browser.has("[data-browser-zone][hidden]", 1).await;
     assert_eq!(browser.eval(seen).await, json!(0), "no control that does nothing");
 
     browser.click(".filters details:nth-of-type(3) summary").await;
     browser.click("input[name=user][value=u_812]").await;
     browser.click(".filters details[open] button").await;
-    assert!(browser.address().await.ends_with("/?user=u_812&limit=25&show=category"), "{}", browser.address().await);
-    assert_eq!(browser.text(".chip span").await, "User is Cosimo Scarfò");
+    browser.is_at("/?user=u_812&limit=25&show=category").await;
+    browser.says(".chip span", "User is Cosimo Scarfò").await;
     browser.type_into("#q", "tag\u{e007}").await;
-    assert_eq!(browser.count(".chip").await, 2);
+    browser.has(".chip", 2).await;
     browser.click(".chips .clear").await;
-    assert_eq!(browser.count(".chip").await, 0);
+    browser.has(".chip", 0).await;
     browser.click("a[rel=next]").await;
-    assert_eq!(browser.text(".status p").await, "26–50 of 300 events");
+    browser.says(".status p", "26–50 of 300 events").await;
     browser.click("tr.ev a.go").await;
-    assert!(browser.address().await.contains("/events/"));
-    assert_eq!(browser.count("h2.sentence").await, 1);
+    browser.is_at("/events/").await;
+    browser.has("h2.sentence", 1).await;
     browser.click(".crumb").await;
-    assert_eq!(browser.text(".status p").await, "26–50 of 300 events", "back to the same page of the list");
+    // Back to the same page of the list.
+    browser.says(".status p", "26–50 of 300 events").await;
     browser.end().await;
 }
 
@@ -202,12 +204,12 @@ async fn an_admin_sees_what_has_no_rule_first_and_goes_to_the_log_of_an_action()
     browser.look(Look { script: false, ..DESK }).await;
     browser.go(&site.at("/")).await;
     browser.click(".bar-nav a:nth-of-type(2)").await;
-    assert_eq!(browser.text("h1").await, "Coverage");
-    assert_eq!(browser.text(".bar-nav [aria-current]").await, "Coverage");
-    assert_eq!(browser.text(".route th").await, "POST /api/v1/workspaces/{id}/documents/{id}/share");
+    browser.says("h1", "Coverage").await;
+    browser.says(".bar-nav [aria-current]", "Coverage").await;
+    browser.says(".route th", "POST /api/v1/workspaces/{id}/documents/{id}/share").await;
     assert!(browser.text("#verdict").await.starts_with("0.4 % of the requests"));
     browser.click(".acts a").await;
-    assert_eq!(browser.text(".chip span").await, "Action is document.uploaded");
+    browser.says(".chip span", "Action is document.uploaded").await;
     assert!(browser.count("tr.ev").await > 0);
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.end().await;
@@ -308,12 +310,12 @@ async fn rows_and_zone_are_chosen_by_click_and_one_requests_events_fold() {
     let browser = Browser::start().await;
     browser.look(DESK).await;
     browser.go(&site.at("/?limit=25")).await;
-    assert_eq!(browser.text(".fold").await, "and 5 more");
-    assert_eq!(browser.count("tr.ev").await, 20, "six of one request stand in one row");
+    browser.says(".fold", "and 5 more").await;
+    browser.has("tr.ev", 20).await;
     browser.click(".pager .rows a:nth-of-type(2)").await;
     browser.until("location.search.includes('limit=50') && document.readyState === 'complete'").await;
-    assert_eq!(browser.count("tr.ev").await, 45);
-    assert_eq!(browser.text(".pager .rows [aria-current]").await, "50");
+    browser.has("tr.ev", 45).await;
+    browser.says(".pager .rows [aria-current]", "50").await;
     let utc = browser.text("tr.ev time b").await;
     browser.go(&site.at("/?limit=25&tz=Europe%2FRome")).await;
     assert!(browser.text(".zone summary").await.contains("Europe/Rome"));
@@ -324,6 +326,6 @@ async fn rows_and_zone_are_chosen_by_click_and_one_requests_events_fold() {
     assert_eq!(browser.text("tr.ev time b").await, utc);
     browser.click(".fold").await;
     browser.until("location.search.includes('request=') && document.readyState === 'complete'").await;
-    assert_eq!(browser.count("tr.ev").await, 6, "all of them are there");
+    browser.has("tr.ev", 6).await;
     browser.end().await;
 }
